@@ -1,0 +1,57 @@
+"""Arguments of the programs: a mistake is one line, and numbers, seconds and sizes have bounds."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+from collections.abc import Callable
+from typing import NoReturn
+
+_UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that answers a mistake with one line and status 2."""
+
+    def error(self, message: str) -> NoReturn:
+        """End the process with the line."""
+        self.exit(2, f"{self.prog}: {message}; see --help\n")
+
+
+def seconds(text: str) -> float:
+    """Seconds, more than 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected seconds, more than 0, not {text!r}")
+    return value
+
+
+def count(least: int, most: int) -> Callable[[str], int]:
+    """A whole number within bounds.
+
+    Args:
+        least: The lowest that is allowed.
+        most: The highest that is allowed.
+    """
+
+    def convert(text: str) -> int:
+        value = int(text) if re.fullmatch(r"[0-9]{1,15}", text) else least - 1
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(
+                f"expected a whole number from {least} to {most}, not {text!r}"
+            )
+        return value
+
+    return convert
+
+
+def size(text: str) -> int:
+    """Bytes, at least 1: plain, or with K, M or G."""
+    match = re.fullmatch(r"([0-9]{1,15})([KMG]?)", text.upper())
+    if match is None or int(match[1]) < 1:
+        raise argparse.ArgumentTypeError(f"expected a size such as 65536, 64K or 16M, not {text!r}")
+    return int(match[1]) * _UNITS[match[2]]

@@ -1,0 +1,1 @@
+"""Benchmarks: what the toolkit costs beside the bare libraries. They assert nothing."""

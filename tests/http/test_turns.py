@@ -1,0 +1,53 @@
+"""Turns are given out in order, and never more than allowed."""
+
+from __future__ import annotations
+
+import pytest
+from twisted.internet.defer import CancelledError, Deferred
+
+from toolkit.http.turns import Turns
+from toolkit.testing import is_waiting, result_of
+
+
+def test_the_first_to_come_is_the_first_served() -> None:
+    turns = Turns(2)
+    taken = [turns.take() for _ in range(4)]
+    assert [is_waiting(turn) for turn in taken] == [False, False, True, True]
+    turns.give_back()
+    assert [is_waiting(turn) for turn in taken] == [False, False, False, True]
+
+
+def test_one_that_is_cancelled_leaves_the_queue() -> None:
+    turns = Turns(1)
+    first, second, third = turns.take(), turns.take(), turns.take()
+    second.cancel()
+    with pytest.raises(CancelledError):
+        result_of(second)
+    turns.give_back()
+    assert not is_waiting(third)
+    result_of(first)
+
+
+def test_a_long_queue_that_ends_at_once_is_not_deep() -> None:
+    turns = Turns(1)
+    held = turns.take()
+    done: list[int] = []
+
+    def ends(_result: None, number: int) -> None:
+        done.append(number)
+        turns.give_back()
+
+    for number in range(10_000):
+        turns.take().addCallback(ends, number)
+    turns.give_back()
+    assert done == list(range(10_000))
+    assert isinstance(held, Deferred)
+
+
+def test_cancelling_ends_all_that_wait() -> None:
+    turns = Turns(1)
+    taken, waiting = turns.take(), turns.take()
+    turns.cancel()
+    with pytest.raises(CancelledError):
+        result_of(waiting)
+    assert result_of(taken) is None

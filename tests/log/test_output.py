@@ -1,0 +1,159 @@
+"""Lines that cannot be written are counted, and a stream gets each line whole and in order."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+from pathlib import Path
+
+import pytest
+from twisted.logger import LogEvent, formatEvent
+
+from toolkit.log.output import Output, TextStream
+
+
+def rendered(event: LogEvent) -> bytes:
+    """An event as its message."""
+    return formatEvent(event).encode() + b"\n"
+
+
+class FailingTarget:
+    """Keeps lines, unless it is told to fail."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.error: Exception | None = None
+        self.trouble = ""
+        self.reopened = 0
+        self.closed = False
+
+    def write(self, line: bytes) -> None:
+        if self.error is not None:
+            raise self.error
+        self.lines.append(line.decode())
+
+    def reopen(self) -> None:
+        self.reopened += 1
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def target() -> FailingTarget:
+    return FailingTarget()
+
+
+def test_lines_that_cannot_be_written_are_counted_and_told_of_later(target: FailingTarget) -> None:
+    output = Output(target, rendered)
+    output.write(b"a\n")
+    target.error = OSError(errno.ENOSPC, "No space left on device")
+    for _ in range(3):
+        output.write(b"gone\n")
+    assert output.lost == 3
+    target.error = None
+    output.write(b"b\n")
+    output.write(b"c\n")
+    told = "3 log lines were lost: No space left on device\n"
+    assert target.lines == ["a\n", told, "b\n", "c\n"]
+
+
+@pytest.mark.parametrize(
+    "error", [BrokenPipeError(32, "Broken pipe"), ValueError("closed"), KeyError()]
+)
+def test_whatever_a_target_raises_stays_here(target: FailingTarget, error: Exception) -> None:
+    output = Output(target, rendered)
+    target.error = error
+    output.write(b"gone\n")
+    target.error = None
+    output.close()
+    assert target.closed
+    reason = getattr(error, "strerror", "") or str(error) or "KeyError"
+    assert target.lines == [f"1 log lines were lost: {reason}\n"]
+
+
+def test_trouble_is_told_once(target: FailingTarget) -> None:
+    output = Output(target, rendered)
+    target.trouble = "cannot rotate"
+    output.write(b"a\n")
+    output.write(b"b\n")
+    target.trouble = ""
+    output.write(b"c\n")
+    assert target.lines == ["a\n", "cannot rotate\n", "b\n", "c\n"]
+
+
+def test_what_is_logged_while_a_line_is_written_comes_after_it(target: FailingTarget) -> None:
+    output = Output(target, rendered)
+
+    class Logging(FailingTarget):
+        def write(self, line: bytes) -> None:
+            if line == b"outer\n":
+                output.write(b"inner\n")
+                output.reopen()
+                assert target.reopened == 0
+            target.write(line)
+
+        def reopen(self) -> None:
+            target.reopen()
+
+    output._target = Logging()
+    output.write(b"outer\n")
+    assert target.lines == ["outer\n", "inner\n"]
+    assert target.reopened == 1
+
+
+def test_a_target_that_logs_each_line_it_is_given_comes_to_an_end(target: FailingTarget) -> None:
+    class Echoing(FailingTarget):
+        def write(self, line: bytes) -> None:
+            target.write(line)
+            output.write(b"echo\n")
+
+    output = Output(Echoing(), rendered)
+    output.write(b"a\n")
+    assert target.lines == ["a\n", "echo\n"]
+    assert output.lost == 1
+
+
+# TextStream
+
+
+def test_a_stream_in_memory_is_written_as_text() -> None:
+    stream = io.StringIO()
+    TextStream(stream).write("ä\n".encode())
+    assert stream.getvalue() == "ä\n"
+
+
+def test_a_stream_of_a_file_is_written_past_its_buffer_in_order(tmp_path: Path) -> None:
+    with open(tmp_path / "out", "w", encoding="utf-8") as stream:
+        stream.write("printed\n")
+        TextStream(stream).write(b"logged\n")
+        assert (tmp_path / "out").read_bytes() == b"printed\nlogged\n"
+
+
+def test_a_stream_that_was_closed_is_never_another_files_number(tmp_path: Path) -> None:
+    stream = open(tmp_path / "out", "w", encoding="utf-8")  # noqa: SIM115 - closed below, on purpose
+    number = stream.fileno()
+    writer = TextStream(stream)
+    stream.close()
+    with open(tmp_path / "other", "wb") as other:
+        assert other.fileno() == number
+        with pytest.raises(ValueError, match="closed"):
+            writer.write(b"secret\n")
+    assert (tmp_path / "other").read_bytes() == b""
+
+
+def test_a_pipe_nobody_reads_costs_the_line_and_ends_it_when_it_is_read_again() -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    os.set_blocking(reading, False)
+    with open(writing, "w", encoding="utf-8") as stream, open(reading, "rb") as reader:
+        output = Output(TextStream(stream), rendered)
+        output.write(b"x" * 1_000_000 + b"\n")
+        assert output.lost == 1
+        assert reader.read().strip(b"x") == b""
+        output.write(b"next\n")
+        assert reader.read() == b"\n1 log lines were lost: Resource temporarily unavailable\nnext\n"
+        reader.close()
+        output.write(b"gone\n")
+        assert output.lost == 1

@@ -1,0 +1,187 @@
+"""The fetcher service fetches each URL once a round, tells what failed, and stops cleanly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet import error
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.logger import LogEvent
+from twisted.python.failure import Failure
+from twisted.web.client import ResponseDone
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgent
+from zope.interface import implementer
+
+from tests.http.faults import Stall, answer, fault_server
+from toolkit.errors import SettingsError
+from toolkit.service import Health, Shared
+from toolkit.services.fetcher import SERVICE, FetcherSettings, FetchRounds, make
+from toolkit.testing import is_waiting, result_of
+
+A, B = "http://a.example/", "http://u:secret@b.example/"
+
+
+class Answer:
+    """An answer in memory, whole."""
+
+    def __init__(self, code: int = 200, body: bytes = b"") -> None:
+        self.code = code
+        self.headers = Headers()
+        self._body = body
+
+    def deliverBody(self, protocol: Any) -> None:
+        protocol.makeConnection(StringTransport())
+        protocol.dataReceived(self._body)
+        protocol.connectionLost(Failure(ResponseDone()))
+
+
+@implementer(IAgent)
+class MemoryAgent:
+    """Answers what it is told to, at once."""
+
+    def __init__(self, **answers: Callable[[], Deferred[Any]]) -> None:
+        self.answers = answers
+        self.asked: list[str] = []
+
+    def request(
+        self, method: bytes, uri: bytes, headers: Headers | None = None, bodyProducer: Any = None
+    ) -> Deferred[Any]:
+        host = uri.decode("ascii").split("/")[2]
+        self.asked.append(host)
+        return self.answers[host.partition(".")[0]]()
+
+
+def refused() -> Deferred[Any]:
+    return fail(error.ConnectionRefusedError())
+
+
+def service(agent: MemoryAgent, *urls: str, **settings: Any) -> tuple[Clock, Health, FetchRounds]:
+    clock, health = Clock(), Health("fetcher")
+    health.become("ready")
+    shared = Shared(clock, "fetcher", health)
+    return clock, health, FetchRounds(shared, FetcherSettings(urls=urls, **settings), agent)
+
+
+def fields(logged: list[LogEvent], *names: str) -> list[tuple[Any, ...]]:
+    return [tuple(event.get(name) for name in names) for event in logged if "url" in event]
+
+
+def test_every_url_is_fetched_once_a_round_and_logged(logged: list[LogEvent]) -> None:
+    agent = MemoryAgent(a=lambda: succeed(Answer(200, b"abc")), b=lambda: succeed(Answer(204)))
+    clock, health, rounds = service(agent, A, B, every_seconds=10)
+    rounds.startService()
+    assert agent.asked == ["a.example", "b.example"]
+    clock.advance(9.9)
+    assert len(agent.asked) == 2
+    clock.advance(0.2)
+    assert len(agent.asked) == 4
+    assert fields(logged, "url", "status", "bytes", "seconds")[:2] == [
+        (A, 200, 3, 0.0),
+        ("http://****@b.example/", 204, 0, 0.0),
+    ]
+    assert health.state == "ready"
+    result_of(rounds.stopService())
+    assert not clock.getDelayedCalls()
+
+
+def test_it_is_degraded_while_some_fail_and_says_the_first(logged: list[LogEvent]) -> None:
+    agent = MemoryAgent(a=lambda: succeed(Answer()), b=refused)
+    clock, health, rounds = service(agent, A, B, "http://b2.b/", every_seconds=10)
+    agent.answers["b2"] = lambda: succeed(Answer(503))
+    rounds.startService()
+    assert (health.state, health.reason[:1]) == ("degraded", "2")
+    assert health.reason == "2 of 3 failed, the first http://****@b.example/: connect-refused"
+    assert ("http://****@b.example/", "connect-refused") in fields(logged, "url", "code")
+    assert not any("secret" in str(event) for event in logged)
+    agent.answers["b"] = agent.answers["b2"] = agent.answers["a"]
+    clock.advance(10)
+    assert health.state == "ready"
+    result_of(rounds.stopService())
+
+
+def test_no_more_than_allowed_are_fetched_at_once() -> None:
+    waiting: list[Deferred[Any]] = []
+
+    def waits() -> Deferred[Any]:
+        waiting.append(Deferred())
+        return waiting[-1]
+
+    agent = MemoryAgent(a=waits)
+    _clock, _health, rounds = service(agent, *[A] * 5, concurrency=2)
+    rounds.startService()
+    assert len(agent.asked) == 2
+    waiting[0].callback(Answer())
+    assert len(agent.asked) == 3
+    result_of(rounds.stopService())
+
+
+def test_the_stop_cancels_what_is_being_fetched() -> None:
+    cancelled: list[Deferred[Any]] = []
+    agent = MemoryAgent(a=lambda: Deferred(cancelled.append))
+    clock, health, rounds = service(agent, A, A, A)
+    rounds.startService()
+    stopping = rounds.stopService()
+    assert not is_waiting(stopping)
+    assert len(cancelled) == 3
+    assert not clock.getDelayedCalls()
+    assert health.state == "ready"
+
+
+def test_it_can_be_started_again() -> None:
+    agent = MemoryAgent(a=lambda: succeed(Answer()))
+    clock, _health, rounds = service(agent, A)
+    for _ in range(2):
+        rounds.startService()
+        result_of(rounds.stopService())
+    assert len(agent.asked) == 2
+    assert not clock.getDelayedCalls()
+
+
+@pytest.mark.parametrize(
+    ("urls", "message"),
+    [
+        ((), r"site: urls is empty; name at least one, as in urls = \["),
+        (("example.org",), r"site: urls: .* write http://example.org/"),
+        ((A, "ftp://x/"), "site: urls: ftp cannot be fetched"),
+    ],
+)
+def test_urls_that_cannot_be_fetched_end_the_start(urls: tuple[str, ...], message: str) -> None:
+    with pytest.raises(SettingsError, match=message) as caught:
+        make(Shared(Clock(), "site"), FetcherSettings(urls=urls))
+    assert "\n" not in str(caught.value)
+
+
+def test_it_is_declared_with_its_defaults() -> None:
+    settings = SERVICE.settings()
+    assert (settings.every_seconds, settings.concurrency, settings.timeout_seconds) == (60, 8, 30)
+    assert SERVICE.summary == "Fetch URLs again and again, and log what each answered."
+
+
+@pytest_twisted.ensureDeferred
+async def test_over_real_sockets_it_leaves_none_when_stopped(
+    reactor: Any, logged: list[LogEvent]
+) -> None:
+    async with fault_server(reactor) as server:
+        urls = (server.url("/good", answer(b"good")), server.url("/stalled", Stall(b"")))
+        rounds = make(Shared(reactor, "fetcher"), FetcherSettings(urls=urls))
+        asked = server.asked
+        rounds.startService()
+        while len(server.requests) < 2:
+            await asked
+            asked = server.asked
+        while not fields(logged, "status"):
+            turn: Deferred[None] = Deferred()
+            reactor.callLater(0, turn.callback, None)
+            await turn
+        await rounds.stopService()
+        told = [event for event in logged if "factory" in str(event.get("log_format"))]
+        assert not [event for event in told if "_HTTP11" in repr(event.get("factory"))]
+        assert fields(logged, "url", "status", "bytes") == [(urls[0], 200, 4)]
+        while server.open:
+            await server.gone

@@ -1,0 +1,83 @@
+"""Errors carry a stable code, and say what is wrong in few lines."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+from hypothesis import given, strategies as st
+
+from toolkit import errors
+from toolkit.errors import ConnectFailed, SettingsError, ToolkitError, reason_of
+
+KINDS: list[type[ToolkitError]] = [
+    kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, ToolkitError) and kind is not SettingsError
+]
+
+
+def test_each_error_has_a_code_of_its_own() -> None:
+    codes = [SettingsError.code, *(kind.code for kind in KINDS)]
+    assert len(set(codes)) == len(codes)
+    assert all(code == code.lower() and " " not in code for code in codes)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_error_says_its_message_and_has_its_class_code(kind: type[ToolkitError]) -> None:
+    error = kind("the disk is gone")
+    assert str(error) == "the disk is gone"
+    assert error.code == kind.code
+    assert isinstance(error, ToolkitError)
+
+
+def test_a_code_may_be_given_for_one_error_alone() -> None:
+    error = ConnectFailed("refused", "connect-refused")
+    assert error.code == "connect-refused"
+    assert ConnectFailed("again").code == ConnectFailed.code == "connect-failed"
+
+
+def test_an_error_survives_the_way_to_another_process() -> None:
+    error = pickle.loads(pickle.dumps(ConnectFailed("refused", "connect-refused")))
+    assert (str(error), error.code) == ("refused", "connect-refused")
+
+
+@given(st.lists(st.text(), min_size=1, max_size=20))
+def test_a_settings_error_shows_at_most_three_lines(problems: list[str]) -> None:
+    error = SettingsError(problems)
+    assert len(str(error).splitlines()) <= 3
+    assert error.problems == problems
+
+
+def test_up_to_three_problems_are_all_shown() -> None:
+    assert str(SettingsError(["one", "two", "three"])) == "one\ntwo\nthree"
+
+
+def test_of_more_than_three_problems_the_others_are_counted() -> None:
+    error = SettingsError(["one", "two", "three", "four"])
+    assert str(error) == "one\ntwo\nand 2 more mistakes"
+    assert error.problems == ["one", "two", "three", "four"]
+
+
+def test_a_settings_error_knows_whether_it_is_of_the_command_line() -> None:
+    assert not SettingsError(["x"]).on_command_line
+    assert SettingsError(["x"], on_command_line=True).on_command_line
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError("no such disk"), "no such disk"),
+        (OSError("no such\n\n  disk\n"), "no such; disk"),
+        (KeyError(), "KeyError"),
+        (ValueError(" \n "), "ValueError"),
+        (SystemExit("bye"), "bye"),
+    ],
+)
+def test_a_reason_is_one_line(error: BaseException, reason: str) -> None:
+    assert reason_of(error) == reason
+
+
+@given(st.text())
+def test_a_reason_is_never_empty_and_never_two_lines(text: str) -> None:
+    assert len(reason_of(ToolkitError(text)).splitlines()) == 1

@@ -1,0 +1,147 @@
+"""Options made from a record: what a person types, and what they read when it is wrong."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import pytest
+
+from toolkit._options import RecordOptions, end, options_for
+from toolkit.errors import SettingsError
+from toolkit.settings import Meta, Secret, Settings, resolve
+
+
+class MailSettings(Settings):
+    """Send mail."""
+
+    host: Annotated[str, Meta(description="the server")]
+    max_delay_seconds: Annotated[float, Meta(gt=0, description="how long")] = 1.5
+    retries: Annotated[int, Meta(ge=0)] = 3
+    quiet: Annotated[bool, Meta(description="say nothing")] = False
+    verify: bool = True
+    paths: Annotated[tuple[str, ...], Meta(description="what to send")] = ()
+    kinds: tuple[Literal["text", "html"], ...] = ("text", "html")
+    sender: str | None = None
+    password: Annotated[Secret, Meta(description="for the server")] = Secret("hunter2")
+
+
+def parsed(*arguments: str) -> RecordOptions:
+    options = options_for(MailSettings, "Send mail.")()
+    options.parseOptions(list(arguments))
+    return options
+
+
+def settings(*arguments: str) -> MailSettings:
+    record, _ = resolve(MailSettings, "mail", [parsed("--host", "a", *arguments).given])
+    return record
+
+
+def shown() -> str:
+    return " ".join(options_for(MailSettings, "Send mail.")().getUsage(200).split())
+
+
+def test_what_is_not_given_is_not_set() -> None:
+    assert parsed().given == {}
+
+
+def test_an_option_sets_its_field_and_knows_its_place() -> None:
+    options = parsed("--max-delay-seconds=2", "--host", "mail.example")
+    assert {name: one.raw for name, one in options.given.items()} == {
+        "max_delay_seconds": "2",
+        "host": "mail.example",
+    }
+    value = options.given["max_delay_seconds"]
+    assert (value.place, value.is_text, value.on_command_line) == (
+        "--max-delay-seconds",
+        True,
+        True,
+    )
+
+
+def test_the_last_of_an_option_counts_and_a_list_gathers_all() -> None:
+    record = settings("--retries", "1", "--paths", "a,b", "--retries", "2", "--paths", "c")
+    assert record.retries == 2
+    assert record.paths == ("a,b", "c")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "quiet", "verify"),
+    [
+        ([], False, True),
+        (["--quiet", "--no-verify"], True, False),
+        (["--quiet", "--no-quiet"], False, True),
+        (["--no-verify", "--verify"], False, True),
+    ],
+)
+def test_a_flag_is_turned_on_and_off(arguments: list[str], quiet: bool, verify: bool) -> None:
+    record = settings(*arguments)
+    assert (record.quiet, record.verify) == (quiet, verify)
+
+
+def test_a_flags_place_is_what_was_typed() -> None:
+    assert parsed("--no-verify").given["verify"].place == "--no-verify"
+
+
+def test_an_option_may_be_shortened_while_it_is_clear() -> None:
+    assert list(parsed("--max", "2", "--no-q").given) == ["max_delay_seconds", "quiet"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--max-dealy-seconds", "1"], "did you mean '--max-delay-seconds'?; see --help"),
+        (["--no-verfy"], "did you mean '--no-verify'?; see --help"),
+        (["--zzz"], "option --zzz not recognized; see --help"),
+        (["--p", "x"], "option --p not a unique prefix; see --help"),
+        (["--retries"], "option --retries requires argument; see --help"),
+        (["--quiet=yes"], "option --quiet must not have an argument; see --help"),
+        (["-z"], "option -z not recognized; see --help"),
+        (["extra", "more"], "unexpected argument 'extra'; see --help"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_2(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parsed(*arguments)
+    output = capsys.readouterr()
+    assert (ended.value.code, output.out) == (2, "")
+    [line] = output.err.splitlines()
+    assert line.startswith("toolkit: ")
+    assert line.endswith(told)
+
+
+def test_help_says_what_each_option_is_and_what_it_is_without_it() -> None:
+    text = shown()
+    assert "Send mail." in text
+    for told in (
+        "--host= the server [required]",
+        "--max-delay-seconds= how long [default: 1.5]",
+        "--retries= a whole number at least 0 [default: 3]",
+        "--quiet say nothing [default: off]",
+        "--no-quiet turn --quiet off",
+        "--verify true or false [default: on]",
+        "--paths= what to send (may be repeated) [default: none]",
+        "(may be repeated) [default: text, html]",
+        "--sender= text [default: none]",
+    ):
+        assert told in text
+
+
+def test_help_does_not_show_a_secret() -> None:
+    assert "--password= for the server [default: ****]" in shown()
+    assert "hunter2" not in shown()
+
+
+def test_several_lines_end_with_the_program_before_each(capsys: pytest.CaptureFixture[str]) -> None:
+    wrong: Any = end
+    with pytest.raises(SystemExit) as ended:
+        wrong("one\ntwo", 1)
+    assert (ended.value.code, capsys.readouterr().err) == (1, "toolkit: one\ntoolkit: two\n")
+
+
+@pytest.mark.parametrize("name", ["x", "help", "version"])
+def test_a_name_that_cannot_be_an_option_is_refused(name: str) -> None:
+    record: Any = type("Odd", (Settings,), {"__annotations__": {name: int}, name: 1})
+    with pytest.raises(SettingsError, match=rf"Odd.{name} cannot be an option"):
+        options_for(record, "Odd.")

@@ -1,0 +1,100 @@
+"""A site that has been settled becomes the root service of a process, with its log."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec.structs import replace
+from twisted.application.service import IService
+from twisted.logger import globalLogPublisher
+
+from toolkit._process import Process
+from toolkit.errors import ToolkitError, reason_of
+from toolkit.group import Group
+from toolkit.log import Log, LogSettings
+from toolkit.service import Shared
+from toolkit.settings import Secret, fields_of
+from toolkit.site import ServiceTable, Site
+
+
+def application(reactor: Any, site: Site, daemon: Mapping[str, Any]) -> IService:
+    """Make the services of a site, and the process around them.
+
+    Args:
+        reactor: The reactor.
+        site: What runs, with which settings.
+        daemon: The options of twistd, or of twist.
+
+    Returns:
+        The root service.
+
+    Raises:
+        ToolkitError: A service cannot be made, or the log's file cannot be opened.
+    """
+    limits = site.shared["site"].settings
+    group = Group(reactor, limits.start_seconds, limits.stop_seconds)
+    for table in site.services:
+        shared = group.shared(table.name)
+        group.add(table.name, _made(table, shared))
+    settings = _log_settings(site, daemon)
+    log = None if settings is None else _log(site, settings)
+    is_twistd = "nodaemon" in daemon
+    if log is not None and not is_twistd:
+        globalLogPublisher.addObserver(log)  # twist cannot be given a log: it has its own too
+    return Process(
+        reactor,
+        group,
+        limits.stop_seconds,
+        log,
+        reopen=None if log is None else log.reopen,
+        leaves=daemon.get("pidfile") or "",
+        log_is_elsewhere=is_twistd and settings is not None and _is_elsewhere(settings),
+    )
+
+
+def _made(table: ServiceTable, shared: Shared) -> IService:
+    """The service of a table, or a ToolkitError in one line: it may be anybody's code."""
+    try:
+        service = table.declaration.make(shared, table.settings)
+    except ToolkitError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise ToolkitError(
+            f"{table.name} could not be made: {reason_of(error)}", "broken-service"
+        ) from error
+    if not IService.providedBy(service) or service.parent is not None:
+        raise ToolkitError(
+            f"{table.name} could not be made: make() must return a new IService each time, "
+            f"and it returned {type(service).__name__}",
+            "broken-service",
+        )
+    return service
+
+
+def _is_elsewhere(settings: LogSettings) -> bool:
+    return settings.file is not None and not settings.also_stdout
+
+
+def _log_settings(site: Site, daemon: Mapping[str, Any]) -> LogSettings | None:
+    """The log in place of twistd's own, or None where another was asked for."""
+    settings: LogSettings = site.shared["log"].settings
+    if "nodaemon" not in daemon:
+        return None if settings.file is None else replace(settings, also_stdout=False)
+    if daemon.get("logger") or daemon.get("syslog"):
+        return None
+    usual = "" if daemon["nodaemon"] or daemon["debug"] else "twistd.log"
+    file = daemon.get("logfile") or settings.file or usual
+    return replace(settings, file=None if file in ("", "-") else file)
+
+
+def _log(site: Site, settings: LogSettings) -> Log:
+    log = Log(settings, sys.stdout)
+    for table in [*site.shared.values(), *site.services]:
+        for field in fields_of(type(table.settings)):
+            value = getattr(table.settings, field.name)
+            if isinstance(value, Secret):
+                log.hide(value.reveal())
+    log.bridge_logging()
+    return log

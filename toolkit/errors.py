@@ -1,0 +1,96 @@
+"""Every error the toolkit raises.
+
+Each has a `code`, a short stable word for programs, and a message for people: what happened
+to what, and what to do. The cause is chained (`raise … from …`).
+"""
+
+from __future__ import annotations
+
+
+class ToolkitError(Exception):
+    """Something the toolkit could not do, said in one line.
+
+    Args:
+        message: What happened to what, and what to do.
+        code: The stable word for this case; the class's own when it is left out.
+    """
+
+    code = "error"
+
+    def __init__(self, message: str, code: str | None = None) -> None:
+        super().__init__(message)
+        if code is not None:
+            self.code = code
+
+
+class SettingsError(ToolkitError):
+    """A setting is wrong: each line says where it was set, what was expected, what was found.
+
+    Args:
+        problems: One line for each wrong setting; there is at least one.
+        on_command_line: Whether the command line is where the mistake is (exit status 2, not 1).
+    """
+
+    code = "invalid-settings"
+    shown = 3
+
+    def __init__(self, problems: list[str], on_command_line: bool = False) -> None:
+        self.problems = problems
+        self.on_command_line = on_command_line
+        lines = [" ".join(problem.splitlines()) for problem in problems]
+        if len(lines) > self.shown:
+            kept = self.shown - 1
+            lines = [*lines[:kept], f"and {len(problems) - kept} more mistakes"]
+        super().__init__("\n".join(lines))
+
+
+class MissingExtra(ToolkitError):
+    """A feature needs a package that is not installed."""
+
+    code = "missing-extra"
+
+
+class ListenFailed(ToolkitError):
+    """An endpoint could not be listened on: a taken port, no permission, no such interface."""
+
+    code = "listen-failed"
+
+
+class StartFailed(ToolkitError):
+    """A service could not start; what had been started before it was stopped again."""
+
+    code = "start-failed"
+
+
+class TimedOut(ToolkitError):
+    """What was waited for did not happen in the time given."""
+
+    code = "timeout"
+
+
+class ConnectFailed(ToolkitError):
+    """A connection could not be made, or was refused."""
+
+    code = "connect-failed"
+
+
+class ConnectionBroken(ToolkitError):
+    """A connection ended before it was complete."""
+
+    code = "disconnected"
+
+
+class TooLarge(ToolkitError):
+    """More bytes came than were allowed."""
+
+    code = "too-large"
+
+
+def reason_of(error: BaseException) -> str:
+    """What an exception says, in one line; its type's name when it says nothing.
+
+    Args:
+        error: Any exception.
+    """
+    lines = [line.strip() for line in str(error).splitlines()]
+    return "; ".join(line for line in lines if line) or type(error).__name__

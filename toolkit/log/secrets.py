@@ -1,0 +1,75 @@
+"""What must not be read in a log: fields named like a secret, URLs with credentials."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from urllib.parse import quote
+
+MASK = "****"
+"""What stands in the place of a secret."""
+
+SHORTEST = 4
+"""A hidden value of fewer characters would mask half of every line."""
+
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_SEPARATORS = re.compile(r"[^A-Za-z0-9]+")
+_SECRET = re.compile(
+    r"(?:^|_)(?:pass_?(?:word|wd|phrase)|pwd|secret|token|(?:api|access|private)_?key"
+    r"|authori[sz]ation|bearer|jwt|cookie|credential)s?\d*(?:_|$)"
+)
+# A password may hold an @ of its own, so up to the last one (RFC 3986 §3.2.1). It starts at the
+# "://" and ends at the next "/": each character is looked at once, whatever the text.
+_USERINFO = re.compile(r"://[^\s/?#\"]*@")
+
+
+def is_secret(name: str) -> bool:
+    """Whether a field of this name holds a secret.
+
+    Args:
+        name: A field's name, a header's, a key's: `db_password`, `X-Api-Key`, `accessToken`.
+
+    Returns:
+        True if one of its parts is a word such as password, token or cookie. `tokenizer` and
+        `secretary` are other words.
+    """
+    # A name may come from a peer (a header's): long ones are not kept in memory.
+    return _is_secret(name) if len(name) <= 100 else _is_secret.__wrapped__(name)
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_secret(name: str) -> bool:
+    words = _SEPARATORS.sub("_", _CAMEL.sub("_", name)).lower()
+    return _SECRET.search(words) is not None
+
+
+class Masks:
+    """Masks the credentials in URLs, and whatever values it was told to hide."""
+
+    def __init__(self) -> None:
+        self._hidden: set[str] = set()
+        self.pattern: re.Pattern[str] | None = None
+        self.longest = 0
+
+    def hide(self, value: str) -> None:
+        """Mask a value wherever it appears, also quoted as in a URL, in Python or in JSON.
+
+        Args:
+            value: The secret; one of fewer than 4 characters is not masked.
+        """
+        forms = {value, quote(value), quote(value, safe=""), repr(value)[1:-1]}
+        forms |= {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
+        self._hidden |= {form for form in forms if len(value) >= SHORTEST}
+        if self._hidden:
+            longest_first = sorted(self._hidden, key=len, reverse=True)
+            self.longest = len(longest_first[0])
+            self.pattern = re.compile("|".join(map(re.escape, longest_first)))
+
+    def text(self, text: str) -> str:
+        """The text, with what must not be read masked."""
+        if "://" in text and "@" in text:
+            text = _USERINFO.sub(f"://{MASK}@", text)
+        if self.pattern is not None:
+            text = self.pattern.sub(MASK, text)
+        return text

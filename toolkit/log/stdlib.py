@@ -1,0 +1,114 @@
+"""The standard library's `logging`, into the log."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from constantly import NamedConstant  # type: ignore[import-untyped]
+from twisted.logger import LogEvent, LogLevel
+from twisted.logger._stdlib import StringifiableFromEvent
+from twisted.python.failure import Failure
+
+from toolkit.log.levels import LEVELS, NUMBERS, Level
+from toolkit.log.secrets import MASK, is_secret
+from toolkit.log.shown import shown
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+def level_of(number: int) -> NamedConstant:
+    """The level of twisted.logger for a number of `logging`'s.
+
+    Args:
+        number: Such as `logging.WARNING`, or one between two that have names.
+    """
+    name = next((one for one in reversed(LEVELS) if number >= NUMBERS[one]), LEVELS[0])
+    return LogLevel.lookupByName(name)
+
+
+class LoggingBridge(logging.Handler):
+    """A handler of `logging` that gives each record to an observer of twisted.logger.
+
+    What twisted.logger's own STDLibLogObserver has put there is left out: the observer has it
+    already.
+
+    Args:
+        observer: Given the events.
+        wanted: Told a level and a name, whether the observer wants such events at all.
+    """
+
+    def __init__(
+        self, observer: Callable[[LogEvent], None], wanted: Callable[[NamedConstant, str], bool]
+    ) -> None:
+        super().__init__()
+        self._observer = observer
+        self._wanted = wanted
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Take a record, without the handler's lock: an observer has one of its own."""
+        passed = bool(self.filter(record))
+        if passed:
+            self.emit(record)
+        return passed
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Give the record to the observer."""
+        level = level_of(record.levelno)
+        if isinstance(record.msg, StringifiableFromEvent) or not self._wanted(level, record.name):
+            return
+        fields = {key: value for key, value in vars(record).items() if key not in _STANDARD}
+        if record.stack_info:
+            fields.setdefault("stack", record.stack_info)
+        event: LogEvent = {
+            **fields,
+            "log_level": level,
+            "log_namespace": record.name,
+            "log_time": record.created,
+            "log_format": "{log_text}",
+            "log_text": _message(record),
+        }
+        if record.exc_info and record.exc_info[1] is not None:
+            kind, value, trace = record.exc_info
+            event["log_failure"] = Failure(value, kind, trace)
+        elif record.exc_text and not record.exc_info:
+            event["log_failure"] = record.exc_text
+        self._observer(event)
+
+
+def _message(record: logging.LogRecord) -> str:
+    arguments: Any = record.args
+    try:
+        if isinstance(arguments, dict):
+            named = {key: MASK if is_secret(str(key)) else one for key, one in arguments.items()}
+            return str(record.msg) % named
+        return record.getMessage()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - as for a message of twisted.logger
+        return f"{shown(record.msg)} {shown(arguments)} (cannot be formatted: {shown(error)})"
+
+
+def bridge_logging(bridge: LoggingBridge, least: Level) -> Callable[[], None]:
+    """Put a bridge on the root logger, from which every logger's records come to it.
+
+    Args:
+        bridge: The bridge.
+        least: The lowest level that is wanted; `logging` makes no records below it.
+
+    Returns:
+        A function that takes the bridge off again, and sets the root's level to what it was.
+    """
+    root = logging.getLogger()
+    before = root.level
+
+    def undo() -> None:
+        if bridge in root.handlers:
+            root.removeHandler(bridge)
+            root.setLevel(before)
+            bridge.close()
+
+    root.addHandler(bridge)
+    root.setLevel(NUMBERS[least])
+    return undo

@@ -1,0 +1,82 @@
+"""What a service is: declared once, given what it shares, and able to say how it fares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar
+
+from twisted.application.service import IService
+from twisted.logger import Logger
+
+from toolkit.settings import Settings
+
+S = TypeVar("S", bound=Settings)
+
+State = Literal["starting", "ready", "degraded", "stopping", "stopped", "failed"]
+
+
+class Health:
+    """What one service says of itself: its state, and when it is degraded or failed, why.
+
+    Args:
+        name: The service's name, for the log.
+    """
+
+    _log = Logger()
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.state: State = "stopped"
+        self.reason = ""
+
+    def become(self, state: State, reason: str = "") -> None:
+        """Enter a state; the Group does this for the steps of starting and stopping."""
+        self.state, self.reason = state, reason
+
+    def degraded(self, reason: str) -> None:
+        """Say that the service runs, but not as it should. Logged when it is news."""
+        news = (self.state, self.reason) != ("degraded", reason)
+        if news and self.state in ("starting", "ready", "degraded"):
+            self._log.warn("{service} is degraded: {reason}", service=self.name, reason=reason)
+            self.become("degraded", reason)
+
+    def recovered(self) -> None:
+        """Say that the service runs as it should again. Logged when it is news."""
+        if self.state == "degraded":
+            self._log.info("{service} has recovered", service=self.name)
+            self.become("ready")
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What a service is given besides its settings.
+
+    Args:
+        reactor: The reactor, or in a test what stands for it.
+        name: The service's name in this process: `echo`, or `inbox` for `[service.inbox]`.
+        health: Where the service says that it is degraded, and that it has recovered.
+    """
+
+    reactor: Any
+    name: str = "service"
+    health: Health = field(default_factory=lambda: Health("service"))
+
+
+@dataclass(frozen=True)
+class Declaration(Generic[S]):
+    """A service, declared: its settings and the function that makes it.
+
+    Args:
+        settings: The record of its settings; its docstring is the line that `--help` shows.
+        make: Given a Shared and the settings, returns an `IService` that is not yet started.
+            Its `startService` and `stopService` may return a Deferred or be coroutines.
+    """
+
+    settings: type[S]
+    make: Callable[[Shared, S], IService]
+
+    @property
+    def summary(self) -> str:
+        """The first line of the settings' docstring."""
+        return (self.settings.__doc__ or "").strip().partition("\n")[0]

@@ -1,0 +1,149 @@
+"""Settings: one record is a helper's arguments, a TOML table, environment variables and options.
+
+A record is a frozen `msgspec.Struct`; its field types carry the bounds and one line of help:
+
+    class PollerSettings(Settings):
+        \"\"\"Watch files and folders.\"\"\"
+
+        poll_seconds: Annotated[float, Meta(gt=0, description="seconds between two looks")] = 1.0
+"""
+
+from __future__ import annotations
+
+import difflib
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from toolkit.errors import SettingsError
+from toolkit.fields import Field, Value, converted, fields_of
+from toolkit.secret import Secret
+
+__all__ = [
+    "Endpoint",
+    "Field",
+    "Meta",
+    "Secret",
+    "Settings",
+    "Value",
+    "fields_of",
+    "nearest",
+    "resolve",
+]
+
+
+@typing.dataclass_transform(frozen_default=True, kw_only_default=True)
+class _Record(msgspec.StructMeta):
+    """Makes every subclass of Settings what Settings is, without having to say so again."""
+
+    def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> Any:
+        return super().__new__(
+            cls, name, bases, namespace, frozen=True, forbid_unknown_fields=True, kw_only=True
+        )
+
+
+class Settings(msgspec.Struct, metaclass=_Record):
+    """The settings of one service or helper. The docstring of a subclass is its line of help.
+
+    Raises:
+        SettingsError: Where a value is not what its field's type and bounds allow.
+    """
+
+    def __post_init__(self) -> None:
+        problems = []
+        for field in fields_of(type(self)):
+            value = getattr(self, field.name)
+            if value is field.default or value == field.default:
+                continue
+            try:
+                converted(field, Value(value, f"{type(self).__name__}.{field.name}"))
+            except ValueError as error:
+                problems.append(str(error))
+        if problems:
+            raise SettingsError(problems)
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def _check_endpoint(description: str) -> None:
+    # Imported when there is an endpoint to look at: --help has none, and it costs 0.1 s.
+    from twisted.internet.endpoints import serverFromString
+
+    if description.startswith("stdio"):
+        raise ValueError(_endpoint_help("stdio cannot be listened on"))
+    try:
+        endpoint = serverFromString(object(), description)
+    except Exception as error:
+        raise ValueError(_endpoint_help(str(error))) from error
+    port = getattr(endpoint, "_port", 0)
+    if isinstance(port, int) and not 0 <= port <= 65535:
+        raise ValueError(_endpoint_help("a port is 0 to 65535"))
+
+
+def _endpoint_help(why: str) -> str:
+    return f"an endpoint such as tcp:7000:interface=127.0.0.1 or unix:/run/app.sock ({why})"
+
+
+Endpoint = Annotated[
+    str,
+    Meta(
+        description="where to listen, as a Twisted endpoint description",
+        extra={"check": _check_endpoint},
+    ),
+]
+"""Where to listen: a Twisted server endpoint description."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?` for the known name that is most like this one, or nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def resolve(
+    record: type[S], name: str, sources: Iterable[Mapping[str, Value]]
+) -> tuple[S, dict[str, str]]:
+    """Make a record of what was set, the later source winning over the earlier.
+
+    Args:
+        record: The subclass of Settings to make.
+        name: What the record belongs to, for the message about a setting that is missing.
+        sources: Mappings from a field's name to the Value set for it.
+
+    Returns:
+        The record, and for each field where its value came from (`"default"` if nowhere).
+
+    Raises:
+        SettingsError: With a line for every wrong, unknown or missing field. A wrong value is
+            an error even where a later source overrides it.
+    """
+    sources = list(sources)
+    known = {field.name: field for field in fields_of(record)}
+    values: dict[str, Any] = {}
+    places = dict.fromkeys(known, "default")
+    problems: list[str] = []
+    on_command_line = False
+    for source in sources:
+        for key, value in source.items():
+            try:
+                if key not in known:
+                    raise ValueError(f"{value.place}: unknown setting{nearest(key, known)}")
+                values[key] = converted(known[key], value)
+                places[key] = value.place
+            except ValueError as error:
+                problems.append(str(error))
+                on_command_line = on_command_line or value.on_command_line
+    for field in known.values():
+        if field.default is msgspec.NODEFAULT and field.name not in values and not problems:
+            problems.append(f"{name}: {field.name} is not set; expected {field.expected}")
+    if problems:
+        raise SettingsError(problems, on_command_line)
+    try:
+        return record(**values), places
+    except SettingsError as error:  # a record may look at its fields together
+        spoken = any(value.on_command_line for source in sources for value in source.values())
+        raise SettingsError([f"{name}: {one}" for one in error.problems], spoken) from error
