@@ -153,8 +153,10 @@ def _from_plain(kind: type, value: Any) -> Any:
 
 
 def _shown(value: Any) -> str:
-    """A wrong value as it is printed: short, on one line."""
-    text = json.dumps(value, ensure_ascii=True, default=str)
+    """A wrong value as it is printed: short, on one line, a URL without its credentials."""
+    from toolkit.log.secrets import Masks  # only to tell of a mistake
+
+    text = Masks().text(json.dumps(value, ensure_ascii=True, default=str))
     return text if len(text) <= 100 else text[:100] + "…"
 
 

@@ -22,6 +22,7 @@ from tests.http.faults import Stall, answer, fault_server
 from toolkit.errors import SettingsError
 from toolkit.service import Health, Shared
 from toolkit.services.fetcher import SERVICE, FetcherSettings, FetchRounds, make
+from toolkit.settings import Value, resolve
 from toolkit.testing import is_waiting, result_of
 
 A, B = "http://a.example/", "http://u:secret@b.example/"
@@ -146,19 +147,31 @@ def test_it_can_be_started_again() -> None:
 @pytest.mark.parametrize(
     ("urls", "message"),
     [
-        ((), r"site: urls is empty; name at least one, as in urls = \["),
-        (("example.org",), r"site: urls: .* write http://example.org/"),
-        ((A, "ftp://x/"), "site: urls: ftp cannot be fetched"),
+        ((), r"FetcherSettings.urls: expected at least one URL such as .*, found \[\]"),
+        (("example.org",), r"\.urls: expected URLs such as .* write http://example.org/\)"),
+        ((A, "ftp://x/"), "ftp cannot be fetched"),
+        (("http://u:secret@a b/",), r"found \[\"http://\*\*\*\*@a b/\"\]$"),
     ],
 )
-def test_urls_that_cannot_be_fetched_end_the_start(urls: tuple[str, ...], message: str) -> None:
+def test_urls_that_cannot_be_fetched_are_wrong_settings(
+    urls: tuple[str, ...], message: str
+) -> None:
     with pytest.raises(SettingsError, match=message) as caught:
-        make(Shared(Clock(), "site"), FetcherSettings(urls=urls))
+        FetcherSettings(urls=urls)
     assert "\n" not in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_urls_come_from_one_variable_and_must_be_given() -> None:
+    value = Value(f"{A},{B}", "TOOLKIT_FETCHER_URLS", is_text=True)
+    found, _ = resolve(FetcherSettings, "fetcher", [{"urls": value}])
+    assert found.urls == (A, B)
+    with pytest.raises(SettingsError, match="fetcher: urls is not set; expected a list"):
+        resolve(FetcherSettings, "fetcher", [])
 
 
 def test_it_is_declared_with_its_defaults() -> None:
-    settings = SERVICE.settings()
+    settings = SERVICE.settings(urls=(A,))
     assert (settings.every_seconds, settings.concurrency, settings.timeout_seconds) == (60, 8, 30)
     assert SERVICE.summary == "Fetch URLs again and again, and log what each answered."
 

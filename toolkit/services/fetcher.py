@@ -19,14 +19,34 @@ from toolkit.service import Declaration, Shared
 from toolkit.settings import Meta
 
 
+def _check_url(url: str) -> None:
+    try:
+        parse_url(url)
+    except FetchError as error:
+        raise ValueError(f"URLs such as http://example.org/ ({error})") from None
+
+
 class FetcherSettings(FetchSettings):
     """Fetch URLs again and again, and log what each answered."""
 
-    urls: Annotated[tuple[str, ...], Meta(description="what to fetch, each once a round")] = ()
+    urls: Annotated[
+        tuple[str, ...],
+        Meta(description="what to fetch, each once a round", extra={"check": _check_url}),
+    ]
     every_seconds: Annotated[
         float, Meta(gt=0, description="seconds from the start of one round to the next")
     ] = 60.0
     concurrency: Annotated[int, Meta(ge=1, le=100_000, description="the most fetches at once")] = 8
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.urls:
+            raise SettingsError(
+                [
+                    "FetcherSettings.urls: expected at least one URL such as http://example.org/, "
+                    "found []"
+                ]
+            )
 
 
 class FetchRounds(Periodic):
@@ -117,25 +137,7 @@ class FetchRounds(Periodic):
 
 
 def make(shared: Shared, settings: FetcherSettings) -> IService:
-    """A service that fetches what the settings name.
-
-    Raises:
-        SettingsError: Where they name no URL, or one that cannot be fetched.
-    """
-    if not settings.urls:
-        raise SettingsError(
-            [
-                f'{shared.name}: urls is empty; name at least one, as in urls = ["http://example.org/"]'
-            ]
-        )
-    problems = []
-    for url in settings.urls:
-        try:
-            parse_url(url)
-        except FetchError as error:
-            problems.append(f"{shared.name}: urls: {error}")
-    if problems:
-        raise SettingsError(problems)
+    """A service that fetches what the settings name."""
     return FetchRounds(shared, settings)
 
 
