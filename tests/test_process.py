@@ -78,6 +78,9 @@ class Running:
         self.service = Slow()
         self.group.add("slow", self.service)
         options.setdefault("environment", {})
+        self.guards: list[float] = []
+        # None that runs: it would end the process of the tests.
+        options["guard"] = lambda seconds, _end: self.guards.append(seconds)
         self.process = Process(self.reactor, self.group, 10.0, **options)
 
     def run(self) -> None:
@@ -122,11 +125,15 @@ def test_a_signal_stops_the_reactor_from_its_own_turn(
 ) -> None:
     running = Running()
     running.run()
+    assert running.guards == []
     signal.raise_signal(number)
     assert running.reactor.stopped == 0
+    assert running.guards == [11.0]
     running.reactor.advance(0)
     assert running.reactor.stopped == 1
     assert f"stopping on {number.name}" in messages(logged)
+    running.process.stopService()
+    assert running.guards == [11.0]
 
 
 def test_sighup_reopens_the_log_from_the_reactors_turn() -> None:

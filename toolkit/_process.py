@@ -43,6 +43,7 @@ class Process(Service):
         log_is_elsewhere: Whether the log goes to a file alone: why it could not start is then
             told on stderr too.
         environment: `os.environ`, for systemd.
+        guard: Calls a function after so many seconds, whatever the reactor does.
     """
 
     _log = Logger()
@@ -57,6 +58,7 @@ class Process(Service):
         leaves: str = "",
         log_is_elsewhere: bool = False,
         environment: Mapping[str, str] = os.environ,
+        guard: Callable[[float, Callable[[], None]], object] | None = None,
     ) -> None:
         self._reactor = reactor
         self._group = group
@@ -67,7 +69,8 @@ class Process(Service):
         self._log_is_elsewhere = log_is_elsewhere
         self._environment = environment
         self._signalled = False
-        self._guard: threading.Timer | None = None
+        self._guard = guard or _from_a_thread
+        self._end_is_bounded = False
 
     def setServiceParent(self, parent: Any) -> None:
         """Become the application's service, and give the application its log."""
@@ -137,19 +140,23 @@ class Process(Service):
             self._reactor.stop()
 
     def _bound_the_end(self) -> None:
-        if self._guard is not None:
-            return
-        # From a thread: what hangs may be the reactor's own, or one of its threads, which it
-        # joins before it ends.
-        self._guard = threading.Timer(self._stop_seconds + LATE_SECONDS, self._end_now)
-        self._guard.daemon = True
-        self._guard.start()
+        if not self._end_is_bounded:
+            self._end_is_bounded = True
+            self._guard(self._stop_seconds + LATE_SECONDS, self._end_now)
 
     def _end_now(self) -> None:
         if self._leaves:
             with suppress(OSError):
                 os.unlink(self._leaves)
         os._exit(1)
+
+
+def _from_a_thread(seconds: float, function: Callable[[], None]) -> None:
+    # What hangs may be the reactor's own thread, or one of its threads, which it joins before it
+    # ends.
+    timer = threading.Timer(seconds, function)
+    timer.daemon = True
+    timer.start()
 
 
 def _leave(status: int) -> None:

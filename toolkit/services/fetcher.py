@@ -29,7 +29,7 @@ def _check_url(url: str) -> None:
 class FetcherSettings(FetchSettings):
     """Fetch URLs again and again, and log what each answered."""
 
-    urls: Annotated[
+    urls: Annotated[  # type: ignore[misc] # it is keyword-only, which mypy does not see
         tuple[str, ...],
         Meta(description="what to fetch, each once a round", extra={"check": _check_url}),
     ]
