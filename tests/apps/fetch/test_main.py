@@ -93,7 +93,8 @@ async def test_one_that_fails_has_its_line_and_the_others_go_on(reactor: Any) ->
         status, command = await outcome(reactor, "example.org", cut, good)
     lines = {line[3]: line for line in command.columns}
     assert (status, command.err) == (1, b"")
-    assert lines["example.org"][:3] == ["invalid-url", "-", "0"]
+    assert lines["example.org"][:2] == ["invalid-url", "-"]
+    assert int(lines["example.org"][2]) >= 0
     assert "write http://example.org/" in lines["example.org"][4]
     assert lines[cut][:2] == ["truncated", "-"]
     assert lines[good][:2] == ["200", "1"]

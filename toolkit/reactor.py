@@ -1,0 +1,168 @@
+"""The prompt reactor: Twisted's own for epoll, whose streams send once a turn.
+
+    from toolkit.reactor import install
+    install()  # before anything imports twisted.internet.reactor
+
+or `twistd --reactor prompt`, or `trial --reactor prompt`. The streams are those of
+`toolkit.transport`. And where Twisted's reactor makes a log context for every event, for what may
+be logged with the old `twisted.python.log`, here each connection has one that works out its
+"system" when something is.
+"""
+
+from __future__ import annotations
+
+import errno
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from twisted.internet.error import ConnectionFdescWentAway
+from twisted.internet.main import installReactor
+from twisted.internet.posixbase import PosixReactorBase
+from twisted.logger import Logger
+from twisted.python import context, log
+
+from toolkit.transport import MISSING, Gathering, PromptConnections, Turn, missing_from
+
+_Epoll: Any
+try:
+    from select import EPOLLIN
+
+    from twisted.internet.epollreactor import EPollReactor as _Epoll
+except ImportError:  # no epoll here: install() takes another reactor
+    EPOLLIN, _Epoll = 1, PosixReactorBase
+
+__all__ = ["PromptReactor", "install"]
+
+_log = Logger()
+_NO_CONTEXT: dict[Any, Any] = {}
+
+
+class _LogContext(Mapping[str, Any]):
+    """What the old log reads the "system" of an event from."""
+
+    __slots__ = ("_transport",)
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+
+    def copy(self) -> dict[str, Any]:
+        try:
+            system = self._transport.logPrefix()
+        except BaseException:  # noqa: BLE001 - as in callWithLogger, which logs it too: here it would be for ever
+            system = "(buggy logPrefix method)"
+        return {"system": system}
+
+    def __getitem__(self, key: str) -> Any:
+        return self.copy()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("system",))
+
+    def __len__(self) -> int:
+        return 1
+
+
+class PromptReactor(PromptConnections, _Epoll):  # type: ignore[misc] # one of Twisted's, or the other
+    """An epoll reactor whose streams send once a turn, and that logs nothing ahead of time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.turn = Turn(self)
+
+    def doPoll(self, timeout: float | None) -> None:
+        """Wait for events, serve them, and send what was written meanwhile.
+
+        Args:
+            timeout: The most seconds to wait; None waits until something happens.
+        """
+        turn = self.turn
+        if turn.waiting:  # from timers, or from what the last end of a turn set off
+            turn.end()
+            if turn.waiting:
+                timeout = 0
+        contexts = context.theContextTracker.currentContext().contexts
+        if len(contexts) > 1:  # the reactor runs within somebody's own context: that goes on
+            super().doPoll(timeout)
+        else:
+            try:
+                events = self._poller.poll(
+                    -1 if timeout is None else timeout, len(self._selectables)
+                )
+            except OSError as error:
+                if error.errno != errno.EINTR:
+                    raise
+                return
+            if events:
+                contexts.append(_NO_CONTEXT)
+                try:
+                    self._serve(events, contexts)
+                finally:
+                    contexts.pop()
+        if turn.waiting:
+            turn.end()
+
+    doIteration = doPoll
+
+    def _serve(self, events: list[tuple[int, int]], contexts: list[dict[Any, Any]]) -> None:
+        selectables = self._selectables
+        for fd, event in events:
+            selectable = selectables.get(fd)
+            if event != EPOLLIN or not isinstance(selectable, Gathering):
+                if selectable is not None:  # else an earlier event of this turn has ended it
+                    contexts[-1] = _NO_CONTEXT
+                    log.callWithLogger(selectable, self._doReadOrWrite, selectable, fd, event)
+                continue
+            contexts[-1] = selectable._log_context or _give_context(selectable)
+            why: Any
+            in_read = False
+            try:
+                if selectable.fileno() == -1:
+                    why = ConnectionFdescWentAway("File descriptor lost")
+                else:
+                    why = selectable.doRead()
+                    in_read = True
+            except BaseException:  # noqa: BLE001 - as in Twisted's: logged, and it ends the connection
+                why = sys.exc_info()[1]
+                log.err()
+            if why:
+                log.callWithLogger(selectable, self._disconnectSelectable, selectable, why, in_read)
+
+
+def _give_context(transport: Gathering) -> dict[Any, Any]:
+    transport._log_context = {log.ILogContext: _LogContext(transport)}
+    return transport._log_context
+
+
+def install() -> None:
+    """Make a prompt reactor the reactor of this process.
+
+    Where there is no epoll, or Twisted's private attributes are not those that this module
+    knows, it is the reactor that Twisted would have taken, and a debug line says so.
+
+    Raises:
+        ReactorAlreadyInstalledError: There is a reactor already.
+    """
+    if _Epoll is PosixReactorBase:
+        _install_default("there is no epoll")
+        return
+    missing = MISSING
+    if not missing:
+        reactor = PromptReactor()
+        missing = missing_from(
+            {
+                reactor: ("_poller", "_selectables", "_doReadOrWrite"),
+                context.theContextTracker.currentContext(): ("contexts",),
+            }
+        )
+    if missing:
+        _install_default(f"{missing[0]} is not there")
+    else:
+        installReactor(reactor)
+
+
+def _install_default(why: str) -> None:
+    from twisted.internet import default
+
+    _log.debug("the reactor is Twisted's own: {why}", why=why)
+    default.install()

@@ -1,0 +1,447 @@
+"""Transports that send once a turn of the reactor; `prompt(reactor)` makes them for any program.
+
+Twisted answers each `write` by asking the reactor to say when the socket can be written to: a
+system call, another turn of the reactor, `send`, and a system call to be told no more. But a
+socket can nearly always be written to. These transports gather what a protocol writes during one
+turn, and send it when the turn ends, in one system call; what the kernel does not take then goes
+Twisted's way. Order, back-pressure, producers and closing are Twisted's own: all but the common
+case is left to the classes of `twisted.internet.tcp` and `unix` that these are made from.
+
+    from toolkit.transport import prompt
+
+    endpoint = serverFromString(prompt(reactor), "tcp:8080")
+
+Some private attributes of Twisted's transports are read and set. They are looked for once, and
+where one is missing `prompt` gives the reactor back as it is.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from twisted.internet import tcp, unix
+from twisted.internet.abstract import FileDescriptor
+from twisted.internet.error import UnsupportedAddressFamily
+from twisted.internet.interfaces import IConnector, IListeningPort, IProtocolFactory
+from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
+from twisted.internet.posixbase import PosixReactorBase
+from twisted.logger import Logger
+from twisted.python import log
+from twisted.python.failure import Failure
+from zope.interface import directlyProvides, providedBy
+
+__all__ = ["PromptConnections", "Turn", "prompt"]
+
+_log = Logger()
+
+
+class Turn:
+    """The transports of one reactor that wait for the end of its turn.
+
+    Args:
+        reactor: The reactor, which calls `end` when its turn ends.
+    """
+
+    def __init__(self, reactor: Any) -> None:
+        self.reactor = reactor
+        self.waiting: list[Gathering] = []
+
+    def add(self, transport: Gathering) -> None:
+        """Have a transport send what it has gathered when the turn ends."""
+        self.waiting.append(transport)
+
+    def end(self) -> None:
+        """Send what was gathered. What is written meanwhile waits for the next end."""
+        waiting, self.waiting = self.waiting, []
+        for transport in waiting:
+            try:
+                transport._send()
+            except BaseException as error:  # noqa: BLE001 - it is one connection's, as in the reactor
+                log.callWithLogger(transport, transport._break, error)
+
+
+class _ScheduledTurn(Turn):
+    """The turn of a reactor that does not know of it: it ends with the timers that are due."""
+
+    def add(self, transport: Gathering) -> None:
+        if not self.waiting:
+            self.reactor.callLater(0, self.end)
+        self.waiting.append(transport)
+
+
+class Gathering(FileDescriptor):
+    """Gathers what is written during a turn, and sends it when the turn ends.
+
+    To be mixed into a transport of Twisted's, before it. What is gathered lies where Twisted
+    keeps what waits; so whichever of the two sends it, it is sent once, and in order.
+    """
+
+    _turn: Turn | None = None  # None leaves everything to Twisted
+    _gathered = False  # whether it waits for the end of the turn
+    _log_context: dict[Any, Any] | None = None  # the prompt reactor's
+
+    # Of the classes it is mixed into.
+    TLS: bool
+    _aborting: bool
+    socket: socket.socket
+
+    def write(self, data: bytes) -> None:
+        if (
+            self.dataBuffer  # the kernel would take no more
+            or self.TLS
+            or self._turn is None
+            or not self.connected
+            or self._writeDisconnected
+            or not isinstance(data, bytes)
+        ):
+            super().write(data)
+        elif data:
+            self._tempDataBuffer.append(data)
+            self._tempDataLen += len(data)
+            if self.producer is not None:
+                self._maybePauseProducer()
+            if not self._gathered:
+                self._gathered = True
+                self._turn.add(self)
+
+    def writeSequence(self, iovec: Iterable[bytes]) -> None:
+        if self.TLS or not all(isinstance(data, bytes) for data in iovec):
+            super().writeSequence(iovec)
+        else:
+            self.write(b"".join(iovec))
+
+    def loseConnection(self) -> None:
+        if (
+            self.dataBuffer
+            or self.TLS
+            or self._turn is None
+            or not self.connected
+            or self.disconnecting
+            or self._writeDisconnected
+        ):
+            super().loseConnection()
+            return
+        self.stopReading()
+        self.disconnecting = 1
+        if not self._gathered:
+            self._gathered = True
+            self._turn.add(self)
+
+    def connectionLost(self, reason: Failure) -> None:
+        self._log_context = None  # it refers to this transport
+        super().connectionLost(reason)
+
+    def _send(self) -> None:
+        self._gathered = False
+        if not self.connected or self._aborting:
+            return  # what waits is dropped
+        gathered = self._tempDataBuffer
+        if gathered:
+            data = gathered[0] if len(gathered) == 1 else b"".join(gathered)
+            if self.dataBuffer or not self._may_send(data):
+                self.startWriting()
+                return
+            try:
+                sent = self.socket.send(data)
+            except OSError:  # it would block, or is broken: Twisted finds out which
+                self.startWriting()
+                return
+            if sent < len(data):
+                self.dataBuffer, self.offset = data, sent
+                self._tempDataBuffer, self._tempDataLen = [], 0
+                self.startWriting()
+                return
+            gathered.clear()
+            self._tempDataLen = 0
+        elif self.dataBuffer:
+            return
+        if (
+            self.disconnecting
+            or self._writeDisconnecting
+            or (self.producer is not None and (self.producerPaused or not self.streamingProducer))
+        ):
+            log.callWithLogger(self, self._all_sent)
+
+    def _may_send(self, data: bytes) -> bool:
+        # Twisted sends no more than this at once, for the sake of the others.
+        return len(data) <= self.SEND_LIMIT
+
+    def _all_sent(self) -> None:
+        """Have the producer go on, or close: what Twisted does when nothing waits any more."""
+        try:
+            why = self.doWrite()
+        except BaseException as error:  # noqa: BLE001 - as the reactor does it: logged, and it ends the connection
+            self._break(error)
+        else:
+            if why:
+                self._disconnect(why)
+
+    def _break(self, error: BaseException) -> None:
+        log.err()
+        self._disconnect(error)
+
+    def _disconnect(self, why: BaseException) -> None:
+        self.reactor._disconnectSelectable(self, why, False)  # type: ignore[attr-defined] # of PosixReactorBase
+
+
+class _OverTCP(Gathering):
+    _host: Any = None
+    _peer: Any = None
+    protocol: Any
+
+    def doRead(self) -> BaseException | None:
+        # Twisted's, without the calls in between.
+        try:
+            data = self.socket.recv(self.bufferSize)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return CONNECTION_LOST
+        if not data:
+            return CONNECTION_DONE
+        self.protocol.dataReceived(data)
+        return None
+
+    def writeSomeData(self, data: bytes) -> int | BaseException:
+        return super().writeSomeData(data) if data else 0
+
+    # A server of HTTP asks for both with every request. After the end, they fail as Twisted's do.
+
+    def getHost(self) -> Any:
+        if self._host is None or not self.connected:
+            self._host = super().getHost()
+        return self._host
+
+    def getPeer(self) -> Any:
+        if self._peer is None or not self.connected:
+            self._peer = super().getPeer()
+        return self._peer
+
+
+class _OverUNIX(Gathering):
+    _sendmsgQueue: list[int]
+
+    def _may_send(self, data: bytes) -> bool:
+        return not self._sendmsgQueue and super()._may_send(data)
+
+
+class _TCPServer(_OverTCP, tcp.Server):
+    """A connection that was accepted."""
+
+
+class _TCPClient(_OverTCP, tcp.Client):
+    """A connection that was opened."""
+
+
+class _UNIXServer(_OverUNIX, unix.Server):
+    """A connection that was accepted."""
+
+
+class _UNIXClient(_OverUNIX, unix.Client):
+    """A connection that was opened."""
+
+
+G = TypeVar("G", bound=Gathering)
+
+
+def _joined(transport: G, turn: Turn) -> G:
+    transport._turn = turn
+    return transport
+
+
+class _TCPPort(tcp.Port):
+    turn: Turn
+
+    def transport(self, *arguments: Any) -> _TCPServer:  # type: ignore[override] # may be replaced
+        return _joined(_TCPServer(*arguments), self.turn)
+
+
+class _UNIXPort(unix.Port):
+    turn: Turn
+
+    def transport(self, *arguments: Any) -> _UNIXServer:  # type: ignore[override] # may be replaced
+        return _joined(_UNIXServer(*arguments), self.turn)
+
+
+class _TCPConnector(tcp.Connector):
+    turn: Turn
+
+    def _makeTransport(self) -> _TCPClient:
+        client = _TCPClient(self.host, self.port, self.bindAddress, self, self.reactor)
+        return _joined(client, self.turn)
+
+
+class _UNIXConnector(unix.Connector):
+    turn: Turn
+
+    def _makeTransport(self) -> _UNIXClient:
+        client = _UNIXClient(self.address, self, self.reactor, self.checkPID)
+        return _joined(client, self.turn)
+
+
+P = TypeVar("P", _TCPPort, _UNIXPort)
+C = TypeVar("C", _TCPConnector, _UNIXConnector)
+
+
+class PromptConnections:
+    """The methods of a reactor that make ports and connections; these send once a turn.
+
+    Each does what the method of its name in `twisted.internet.interfaces` says.
+    """
+
+    turn: Turn
+
+    def listenTCP(
+        self, port: Any, factory: IProtocolFactory, backlog: int = 50, interface: str = ""
+    ) -> IListeningPort:
+        return self._listening(_TCPPort(port, factory, backlog, interface, self.turn.reactor))
+
+    def listenUNIX(
+        self,
+        address: Any,
+        factory: IProtocolFactory,
+        backlog: int = 50,
+        mode: int = 0o666,
+        wantPID: Any = 0,
+    ) -> IListeningPort:
+        reactor = self.turn.reactor
+        return self._listening(_UNIXPort(address, factory, backlog, mode, reactor, wantPID))
+
+    def adoptStreamPort(
+        self, fileDescriptor: int, addressFamily: int, factory: IProtocolFactory
+    ) -> IListeningPort:
+        reactor = self.turn.reactor
+        if addressFamily == socket.AF_UNIX:
+            return self._listening(
+                _UNIXPort._fromListeningDescriptor(reactor, fileDescriptor, factory)
+            )
+        _known_internet(addressFamily)
+        return self._listening(
+            _TCPPort._fromListeningDescriptor(reactor, fileDescriptor, addressFamily, factory)
+        )
+
+    def adoptStreamConnection(
+        self, fileDescriptor: int, addressFamily: int, factory: IProtocolFactory
+    ) -> Any:
+        reactor = self.turn.reactor
+        adopted: Any
+        if addressFamily == socket.AF_UNIX:
+            adopted = _UNIXServer._fromConnectedSocket(fileDescriptor, factory, reactor)
+        else:
+            _known_internet(addressFamily)
+            adopted = _TCPServer._fromConnectedSocket(
+                fileDescriptor, addressFamily, factory, reactor
+            )
+        # None when the factory builds no protocol.
+        return None if adopted is None else _joined(adopted, self.turn)
+
+    def connectTCP(
+        self, host: str, port: Any, factory: Any, timeout: float = 30, bindAddress: Any = None
+    ) -> IConnector:
+        reactor = self.turn.reactor
+        return self._connecting(_TCPConnector(host, port, factory, timeout, bindAddress, reactor))
+
+    def connectUNIX(
+        self, address: Any, factory: Any, timeout: float = 30, checkPID: Any = 0
+    ) -> IConnector:
+        reactor = self.turn.reactor
+        return self._connecting(_UNIXConnector(address, factory, timeout, reactor, checkPID))
+
+    def _listening(self, port: P) -> P:
+        port.turn = self.turn
+        port.startListening()
+        return port
+
+    def _connecting(self, connector: C) -> C:
+        connector.turn = self.turn
+        connector.connect()
+        return connector
+
+
+def _known_internet(family: int) -> None:
+    if family not in (socket.AF_INET, socket.AF_INET6):
+        raise UnsupportedAddressFamily(family)
+
+
+class _Prompt(PromptConnections):
+    """A reactor whose streams send once a turn; everything else is the reactor's own."""
+
+    def __init__(self, reactor: Any) -> None:
+        self.turn = _ScheduledTurn(reactor)
+        directlyProvides(self, providedBy(reactor))
+
+    # These go through listenTCP and connectTCP, which are ours.
+    listenSSL: Any = PosixReactorBase.listenSSL
+    connectSSL: Any = PosixReactorBase.connectSSL
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "turn":  # not made yet: somebody copies it
+            raise AttributeError(name)
+        return getattr(self.turn.reactor, name)
+
+    def __repr__(self) -> str:
+        return f"prompt({self.turn.reactor!r})"
+
+
+def prompt(reactor: Any) -> Any:
+    """The reactor, with streams that send once a turn.
+
+    Args:
+        reactor: The reactor.
+
+    Returns:
+        An object that provides what the reactor provides. Its `listenTCP`, `connectTCP`,
+        `listenSSL`, `connectSSL`, `listenUNIX`, `connectUNIX`, `adoptStreamPort` and
+        `adoptStreamConnection` make prompt streams; the rest is the reactor's own. The reactor
+        itself where it is prompt already, and where nothing can be done: it is not one of
+        Twisted's for POSIX, or Twisted's transports are not those that this module knows.
+    """
+    if isinstance(reactor, PromptConnections):
+        return reactor
+    if MISSING:
+        _log.debug("streams are Twisted's own: {missing} is not there", missing=MISSING[0])
+        return reactor
+    if not isinstance(reactor, PosixReactorBase):
+        _log.debug("streams are the reactor's own: {reactor} is not of posixbase", reactor=reactor)
+        return reactor
+    return _Prompt(reactor)
+
+
+def missing_from(known: Mapping[Any, Iterable[str]]) -> list[str]:
+    """The attributes that are not where they are expected.
+
+    Args:
+        known: What has attributes, and their names.
+
+    Returns:
+        Those that are missing, such as `tcp.Port.transport`.
+    """
+    return [
+        f"{getattr(owner, '__qualname__', type(owner).__qualname__)}.{name}"
+        for owner, names in known.items()
+        for name in names
+        if not hasattr(owner, name)
+    ]
+
+
+MISSING = missing_from(
+    {
+        # What waits is set for each instance; the reactor is not asked for anything yet.
+        FileDescriptor(reactor=object()): ("_tempDataBuffer", "_tempDataLen"),  # type: ignore[arg-type]
+        tcp.Connection: (
+            "SEND_LIMIT", "TLS", "_aborting", "_maybePauseProducer", "_writeDisconnected",
+            "_writeDisconnecting", "dataBuffer", "offset", "producer", "producerPaused",
+            "streamingProducer",
+        ),
+        tcp.Server: ("_fromConnectedSocket",),
+        unix.Server: ("_fromConnectedSocket",),
+        tcp.Port: ("_fromListeningDescriptor", "transport"),
+        unix.Port: ("_fromListeningDescriptor", "transport"),
+        tcp.Connector: ("_makeTransport",),
+        unix.Connector: ("_makeTransport",),
+        PosixReactorBase: ("_disconnectSelectable",),
+    }
+)  # fmt: skip
+"""The private attributes of Twisted's that this module needs and this Twisted has not."""
