@@ -26,15 +26,14 @@ from toolkit.transport import MISSING, Gathering, PromptConnections, Turn, missi
 
 _Epoll: Any
 try:
-    from select import EPOLLIN
-
     from twisted.internet.epollreactor import EPollReactor as _Epoll
 except ImportError:  # no epoll here: install() takes another reactor
-    EPOLLIN, _Epoll = 1, PosixReactorBase
+    _Epoll = PosixReactorBase
 
 __all__ = ["PromptReactor", "install"]
 
 _log = Logger()
+_READABLE = 1  # EPOLLIN (epoll_ctl(2)), and nothing else
 _NO_CONTEXT: dict[Any, Any] = {}
 
 
@@ -108,7 +107,7 @@ class PromptReactor(PromptConnections, _Epoll):  # type: ignore[misc] # one of T
         selectables = self._selectables
         for fd, event in events:
             selectable = selectables.get(fd)
-            if event != EPOLLIN or not isinstance(selectable, Gathering):
+            if event != _READABLE or not isinstance(selectable, Gathering):
                 if selectable is not None:  # else an earlier event of this turn has ended it
                     contexts[-1] = _NO_CONTEXT
                     log.callWithLogger(selectable, self._doReadOrWrite, selectable, fd, event)

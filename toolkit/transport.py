@@ -71,7 +71,7 @@ class _ScheduledTurn(Turn):
         self.waiting.append(transport)
 
 
-class Gathering(FileDescriptor):
+class Gathering(tcp.Connection):
     """Gathers what is written during a turn, and sends it when the turn ends.
 
     To be mixed into a transport of Twisted's, before it. What is gathered lies where Twisted
@@ -81,11 +81,6 @@ class Gathering(FileDescriptor):
     _turn: Turn | None = None  # None leaves everything to Twisted
     _gathered = False  # whether it waits for the end of the turn
     _log_context: dict[Any, Any] | None = None  # the prompt reactor's
-
-    # Of the classes it is mixed into.
-    TLS: bool
-    _aborting: bool
-    socket: socket.socket
 
     def write(self, data: bytes) -> None:
         if (
@@ -189,9 +184,8 @@ class Gathering(FileDescriptor):
 class _OverTCP(Gathering):
     _host: Any = None
     _peer: Any = None
-    protocol: Any
 
-    def doRead(self) -> BaseException | None:
+    def doRead(self) -> Any:
         # Twisted's, without the calls in between.
         try:
             data = self.socket.recv(self.bufferSize)
@@ -204,7 +198,7 @@ class _OverTCP(Gathering):
         self.protocol.dataReceived(data)
         return None
 
-    def writeSomeData(self, data: bytes) -> int | BaseException:
+    def writeSomeData(self, data: bytes) -> Any:
         return super().writeSomeData(data) if data else 0
 
     # A server of HTTP asks for both with every request. After the end, they fail as Twisted's do.
@@ -276,13 +270,9 @@ class _TCPConnector(tcp.Connector):
 class _UNIXConnector(unix.Connector):
     turn: Turn
 
-    def _makeTransport(self) -> _UNIXClient:
+    def _makeTransport(self) -> Any:
         client = _UNIXClient(self.address, self, self.reactor, self.checkPID)
         return _joined(client, self.turn)
-
-
-P = TypeVar("P", _TCPPort, _UNIXPort)
-C = TypeVar("C", _TCPConnector, _UNIXConnector)
 
 
 class PromptConnections:
@@ -313,20 +303,21 @@ class PromptConnections:
         self, fileDescriptor: int, addressFamily: int, factory: IProtocolFactory
     ) -> IListeningPort:
         reactor = self.turn.reactor
+        port: Any
         if addressFamily == socket.AF_UNIX:
-            return self._listening(
-                _UNIXPort._fromListeningDescriptor(reactor, fileDescriptor, factory)
+            port = _UNIXPort._fromListeningDescriptor(reactor, fileDescriptor, factory)
+        else:
+            _known_internet(addressFamily)
+            port = _TCPPort._fromListeningDescriptor(
+                reactor, fileDescriptor, addressFamily, factory
             )
-        _known_internet(addressFamily)
-        return self._listening(
-            _TCPPort._fromListeningDescriptor(reactor, fileDescriptor, addressFamily, factory)
-        )
+        return self._listening(port)
 
     def adoptStreamConnection(
         self, fileDescriptor: int, addressFamily: int, factory: IProtocolFactory
     ) -> Any:
         reactor = self.turn.reactor
-        adopted: Any
+        adopted: Any  # None when the factory builds no protocol
         if addressFamily == socket.AF_UNIX:
             adopted = _UNIXServer._fromConnectedSocket(fileDescriptor, factory, reactor)
         else:
@@ -334,7 +325,6 @@ class PromptConnections:
             adopted = _TCPServer._fromConnectedSocket(
                 fileDescriptor, addressFamily, factory, reactor
             )
-        # None when the factory builds no protocol.
         return None if adopted is None else _joined(adopted, self.turn)
 
     def connectTCP(
@@ -349,15 +339,17 @@ class PromptConnections:
         reactor = self.turn.reactor
         return self._connecting(_UNIXConnector(address, factory, timeout, reactor, checkPID))
 
-    def _listening(self, port: P) -> P:
+    def _listening(self, port: Any) -> IListeningPort:
         port.turn = self.turn
         port.startListening()
-        return port
+        listening: IListeningPort = port
+        return listening
 
-    def _connecting(self, connector: C) -> C:
+    def _connecting(self, connector: Any) -> IConnector:
         connector.turn = self.turn
         connector.connect()
-        return connector
+        connecting: IConnector = connector
+        return connecting
 
 
 def _known_internet(family: int) -> None:
