@@ -17,6 +17,7 @@ from toolkit.log import Log, LogSettings
 from toolkit.service import Shared
 from toolkit.settings import Secret, fields_of
 from toolkit.site import ServiceTable, Site
+from toolkit.transport import prompt
 
 
 def application(reactor: Any, site: Site, daemon: Mapping[str, Any]) -> IService:
@@ -33,6 +34,7 @@ def application(reactor: Any, site: Site, daemon: Mapping[str, Any]) -> IService
     Raises:
         ToolkitError: A service cannot be made, or the log's file cannot be opened.
     """
+    reactor = prompt(reactor)  # once for all of them: they send at the end of the same turn
     limits = site.shared["site"].settings
     group = Group(reactor, limits.start_seconds, limits.stop_seconds)
     for table in site.services:

@@ -12,6 +12,7 @@ from twisted.internet.error import ConnectError, DNSLookupError, TimeoutError  #
 from twisted.internet.interfaces import IReactorPluggableNameResolver, IStreamClientEndpoint
 
 from toolkit.errors import ConnectFailed
+from toolkit.transport import prompt
 
 _BRACKETED = re.compile(r"\[([0-9A-Fa-f:.]+(?:%\w+)?)\]")
 _HOST_AND_PORT = re.compile(r"(tcp|tls):(?:host=)?((?:\\.|[^\\:=])*):(?:port=)?([0-9]+)(?=:|$)")
@@ -36,7 +37,9 @@ def client_endpoint(reactor: Any, description: str) -> IStreamClientEndpoint:
         ConnectFailed: With the code `invalid-endpoint`, when it describes none.
     """
     try:
-        return _parsed(reactor, _BRACKETED.sub(lambda ip: quoteStringArgument(ip[1]), description))
+        return _parsed(
+            prompt(reactor), _BRACKETED.sub(lambda ip: quoteStringArgument(ip[1]), description)
+        )
     except Exception as error:
         # The parsers speak of their own arguments; a TypeError of theirs tells a user nothing.
         said = "" if isinstance(error, TypeError) else f" ({why(error)})"

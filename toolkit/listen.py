@@ -22,6 +22,7 @@ from toolkit.connections import Connections
 from toolkit.errors import ListenFailed
 from toolkit.service import Shared
 from toolkit.settings import Endpoint, Meta, Settings
+from toolkit.transport import prompt
 
 __all__ = ["Endpoint", "ListenSettings", "Listening", "described", "listening"]
 
@@ -124,7 +125,7 @@ class Listening(Service):
         if re.match(r"(tcp6?|ssl|unix):", where) and not re.search(r":backlog=\d+", where):
             description = f"{where}:backlog={BACKLOG}"
         try:
-            endpoint = serverFromString(self._shared.reactor, description)
+            endpoint = serverFromString(prompt(self._shared.reactor), description)
             _refuse_taken_path(endpoint)
             port: IListeningPort = await endpoint.listen(self._connections)
         except CancelledError:

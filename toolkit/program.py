@@ -43,7 +43,8 @@ def run(
     | whoever read its output has gone (`| head`) | nothing | 141 |
     | its output cannot be written (a full disk) | one line | 1 |
 
-    What still runs in the reactor's threads at the end has 5 s too.
+    What still runs in the reactor's threads at the end has 5 s too. The reactor is the prompt one
+    (`toolkit.reactor`), unless the program has imported another before.
 
     Args:
         main: Called with the reactor; returns a Deferred, a coroutine, a number or None.
@@ -54,6 +55,10 @@ def run(
         SystemExit: Always, with the exit status.
     """
     _open_standard_streams()
+    if "twisted.internet.reactor" not in sys.modules:
+        from toolkit.reactor import install
+
+        install()
     from twisted.internet import reactor
 
     name = program or os.path.basename(sys.argv[0]).removesuffix(".py")

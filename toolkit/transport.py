@@ -81,6 +81,7 @@ class Gathering(tcp.Connection):
     _turn: Turn | None = None  # None leaves everything to Twisted
     _gathered = False  # whether it waits for the end of the turn
     _log_context: dict[Any, Any] | None = None  # the prompt reactor's
+    _sendmsgQueue: Any = ()  # over UNIX: file descriptors that go with the bytes
 
     def write(self, data: bytes) -> None:
         if (
@@ -95,7 +96,7 @@ class Gathering(tcp.Connection):
         elif data:
             self._tempDataBuffer.append(data)
             self._tempDataLen += len(data)
-            if self.producer is not None:
+            if self._tempDataLen > self.bufferSize or self._sendmsgQueue:
                 self._maybePauseProducer()
             if not self._gathered:
                 self._gathered = True
@@ -135,7 +136,8 @@ class Gathering(tcp.Connection):
         gathered = self._tempDataBuffer
         if gathered:
             data = gathered[0] if len(gathered) == 1 else b"".join(gathered)
-            if self.dataBuffer or not self._may_send(data):
+            # Twisted sends no more than this at once, for the sake of the others.
+            if self.dataBuffer or self._sendmsgQueue or len(data) > self.SEND_LIMIT:
                 self.startWriting()
                 return
             try:
@@ -158,10 +160,6 @@ class Gathering(tcp.Connection):
             or (self.producer is not None and (self.producerPaused or not self.streamingProducer))
         ):
             log.callWithLogger(self, self._all_sent)
-
-    def _may_send(self, data: bytes) -> bool:
-        # Twisted sends no more than this at once, for the sake of the others.
-        return len(data) <= self.SEND_LIMIT
 
     def _all_sent(self) -> None:
         """Have the producer go on, or close: what Twisted does when nothing waits any more."""
@@ -214,13 +212,6 @@ class _OverTCP(Gathering):
         return self._peer
 
 
-class _OverUNIX(Gathering):
-    _sendmsgQueue: list[int]
-
-    def _may_send(self, data: bytes) -> bool:
-        return not self._sendmsgQueue and super()._may_send(data)
-
-
 class _TCPServer(_OverTCP, tcp.Server):
     """A connection that was accepted."""
 
@@ -229,11 +220,11 @@ class _TCPClient(_OverTCP, tcp.Client):
     """A connection that was opened."""
 
 
-class _UNIXServer(_OverUNIX, unix.Server):
+class _UNIXServer(Gathering, unix.Server):
     """A connection that was accepted."""
 
 
-class _UNIXClient(_OverUNIX, unix.Client):
+class _UNIXClient(Gathering, unix.Client):
     """A connection that was opened."""
 
 

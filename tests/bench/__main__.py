@@ -1,40 +1,61 @@
-"""Run benchmarks: `python -m tests.bench echo startup`."""
+"""Run benchmarks: `python -m tests.bench echo http-server client`."""
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 
-from tests.bench import echo, startup
-from tests.bench.echo import CONTENDERS
+from tests.bench import client, echo, http_server, others, startup
 
 
 def main() -> None:
-    """Read the arguments, measure, print a table."""
+    """Read the arguments, measure, print tables."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument(
         "benchmarks",
         nargs="+",
-        choices=["echo", "startup"],
-        help="echo: 1 KB there and back again; startup: --help as a whole process",
+        choices=["echo", "http-server", "client", "others", "startup"],
+        help="echo: 1 KB there and back again; http-server: twisted.web; client: httptools, plain "
+        "and over TLS; others: what must not get slower; startup: --help as a whole process",
     )
     parser.add_argument(
-        "--connections", type=int, nargs="+", default=[50, 1000], help="at once (50 and 1000)"
+        "--connections", type=int, nargs="+", help="at once (echo 50 and 1000, the others 50)"
     )
     parser.add_argument("--seconds", type=float, default=1.0, help="of one measurement (1)")
     parser.add_argument("--rounds", type=int, default=9, help="of which the median is taken (9)")
     parser.add_argument(
         "--beside",
         nargs="*",
-        default=CONTENDERS[1:],
-        choices=CONTENDERS[1:],
-        help="what is measured beside the bare protocol (all)",
+        choices=echo.CONTENDERS[1:],
+        help="which contenders are measured beside stock (all)",
     )
     options = parser.parse_args()
+    seconds, rounds = options.seconds, options.rounds
+
+    def chosen(contenders: tuple[str, ...]) -> list[str]:
+        return [
+            name
+            for name in contenders
+            if name == contenders[0] or options.beside is None or name in options.beside
+        ]
+
     if "startup" in options.benchmarks:
-        startup.compare(options.rounds)
+        startup.compare(rounds)
     if "echo" in options.benchmarks:
-        contenders = ["bare", *options.beside]
-        echo.compare(options.connections, options.seconds, options.rounds, contenders)
+        echo.compare(options.connections or [50, 1000], seconds, rounds, chosen(echo.CONTENDERS))
+    if "http-server" in options.benchmarks:
+        http_server.compare(
+            options.connections or [50], seconds, rounds, chosen(http_server.CONTENDERS)
+        )
+    if "client" in options.benchmarks:
+        if importlib.util.find_spec("httptools") is None:
+            parser.error("client needs httptools (pip install httptools)")
+        for over_tls in (False, True):
+            client.compare(
+                options.connections or [50], seconds, rounds, chosen(client.CONTENDERS), over_tls
+            )
+    if "others" in options.benchmarks:
+        others.compare(seconds, rounds, chosen(others.CONTENDERS))
 
 
 if __name__ == "__main__":

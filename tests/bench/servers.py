@@ -1,4 +1,8 @@
-"""The contenders: `python -m tests.bench.servers NAME CORE` serves, and prints its port."""
+"""What serves: `python -m tests.bench.servers CORE WHAT HOW` serves, and prints its port.
+
+WHAT is echo, hello or insults; HOW is the reactor: stock, wrapped (prompt(reactor)) or prompt,
+with `-service` the toolkit's own service with every limit in force; or asyncio or uvloop.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +12,42 @@ import sys
 from typing import Any
 
 BACKLOG = 1024
+MANY = 20_000
 EVERY_LIMIT = {
-    "max_connections": 5000,
-    "max_connections_per_peer": 5000,
+    "max_connections": MANY,
+    "max_connections_per_peer": MANY,
     "idle_seconds": 300.0,
     "write_stall_seconds": 30.0,
 }
 
 
-def serve_bare() -> None:
-    """A Twisted protocol on Twisted's endpoint, and nothing else."""
+def reactor_of(how: str) -> Any:
+    """The reactor to run: Twisted's own, or the prompt one."""
+    if how == "prompt":
+        from toolkit.reactor import install
+
+        install()
     from twisted.internet import reactor
+
+    return reactor
+
+
+def _listen(reactor: Any, factory: Any, description: str = "tcp:0:interface=127.0.0.1") -> None:
     from twisted.internet.endpoints import serverFromString
+
+    listening = serverFromString(reactor, f"{description}:backlog={BACKLOG}").listen(factory)
+    listening.addCallback(lambda port: print(port.getHost().port, flush=True))
+
+
+def _streams(reactor: Any, how: str) -> Any:
+    from toolkit.transport import prompt
+
+    return prompt(reactor) if how == "wrapped" else reactor
+
+
+def serve_echo(how: str) -> None:
+    """A Twisted protocol on Twisted's endpoint, and nothing else."""
+    reactor = reactor_of(how)
     from twisted.internet.protocol import Protocol, ServerFactory
 
     class Echo(Protocol):
@@ -28,25 +56,36 @@ def serve_bare() -> None:
         def dataReceived(self, data: bytes) -> None:
             self.transport.write(data)
 
-    endpoint = serverFromString(reactor, f"tcp:0:interface=127.0.0.1:backlog={BACKLOG}")
-    listening = endpoint.listen(ServerFactory.forProtocol(Echo))
-    listening.addCallback(lambda port: print(port.getHost().port, flush=True))
-    running: Any = reactor
-    running.run()
+    _listen(_streams(reactor, how), ServerFactory.forProtocol(Echo))
+    reactor.run()
 
 
-def serve_toolkit() -> None:
+def serve_echo_service(how: str) -> None:
     """The echo service as `listening()` makes it, with every limit in force."""
-    from twisted.internet import reactor
-
+    reactor = reactor_of(how)
     from toolkit.service import Shared
     from toolkit.services.echo import EchoSettings, make
 
     settings = EchoSettings(listen="tcp:0:interface=127.0.0.1", **EVERY_LIMIT)  # type: ignore[arg-type] # floats and ints
     service: Any = make(Shared(reactor, "echo"), settings)
     service.startService().addCallback(lambda _: print(service.address.port, flush=True))
-    running: Any = reactor
-    running.run()
+    reactor.run()
+
+
+def serve_hello(how: str) -> None:
+    """twisted.web's Site with a page of five bytes."""
+    reactor = reactor_of(how)
+    from twisted.web.resource import Resource
+    from twisted.web.server import Site
+
+    class Hello(Resource):
+        isLeaf = True
+
+        def render_GET(self, request: Any) -> bytes:
+            return b"hello"
+
+    _listen(_streams(reactor, how), Site(Hello()))
+    reactor.run()
 
 
 class _AsyncioEcho(asyncio.Protocol):
@@ -64,25 +103,33 @@ async def _serve_asyncio() -> None:
     await server.serve_forever()
 
 
-def serve_asyncio() -> None:
-    """An asyncio protocol on asyncio's own loop."""
-    asyncio.run(_serve_asyncio())
+def serve_on_asyncio(how: str) -> None:
+    """An asyncio protocol, on asyncio's own loop or on uvloop."""
+    if how == "uvloop":
+        import uvloop
+
+        uvloop.run(_serve_asyncio())
+    else:
+        asyncio.run(_serve_asyncio())
 
 
-def serve_uvloop() -> None:
-    """The same protocol on uvloop."""
-    import uvloop
+def serve(what: str, how: str) -> None:
+    """Serve until killed."""
+    transports, _, service = how.partition("-")
+    if transports in ("asyncio", "uvloop"):
+        serve_on_asyncio(transports)
+    elif what == "hello":
+        serve_hello(transports)
+    elif service:
+        serve_echo_service(transports)
+    else:
+        serve_echo(transports)
 
-    uvloop.run(_serve_asyncio())
-
-
-SERVERS = {
-    "bare": serve_bare,
-    "toolkit": serve_toolkit,
-    "asyncio": serve_asyncio,
-    "uvloop": serve_uvloop,
-}
 
 if __name__ == "__main__":
-    os.sched_setaffinity(0, {int(sys.argv[2])})
-    SERVERS[sys.argv[1]]()
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 30_000)), hard))
+    os.sched_setaffinity(0, {int(sys.argv[1])})
+    serve(*sys.argv[2:])

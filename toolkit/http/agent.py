@@ -22,6 +22,7 @@ from toolkit.concurrency import deferred
 from toolkit.errors import SettingsError
 from toolkit.http.connection import Connection, Endpoints
 from toolkit.settings import Meta, Settings
+from toolkit.transport import prompt
 
 
 class AgentSettings(Settings):
@@ -84,7 +85,11 @@ class HTTPAgent:
             BrowserLikePolicyForHTTPS(_trust(self._settings.cacert)), cacheSize=100
         )
         endpoints = Endpoints(
-            reactor, policy, self._settings.connect_timeout_seconds, self._opened, self._lost
+            prompt(reactor),
+            policy,
+            self._settings.connect_timeout_seconds,
+            self._opened,
+            self._lost,
         )
         self._agent = Agent.usingEndpointFactory(reactor, endpoints, pool=self._pool)
 
