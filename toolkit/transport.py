@@ -103,27 +103,13 @@ class Gathering(tcp.Connection):
                 self._turn.add(self)
 
     def writeSequence(self, iovec: Iterable[bytes]) -> None:
-        if self.TLS or not all(isinstance(data, bytes) for data in iovec):
-            super().writeSequence(iovec)
-        else:
-            self.write(b"".join(iovec))
-
-    def loseConnection(self) -> None:
-        if (
-            self.dataBuffer
-            or self.TLS
-            or self._turn is None
-            or not self.connected
-            or self.disconnecting
-            or self._writeDisconnected
-        ):
-            super().loseConnection()
-            return
-        self.stopReading()
-        self.disconnecting = 1
-        if not self._gathered:
-            self._gathered = True
-            self._turn.add(self)
+        # What Twisted refuses, or runs through but once, is left to it.
+        if isinstance(iovec, (list, tuple)) and all(isinstance(data, bytes) for data in iovec):
+            data = b"".join(iovec)
+            if data:
+                self.write(data)
+                return
+        super().writeSequence(iovec)
 
     def connectionLost(self, reason: Failure) -> None:
         self._log_context = None  # it refers to this transport
@@ -402,11 +388,16 @@ def missing_from(known: Mapping[Any, Iterable[str]]) -> list[str]:
         Those that are missing, such as `tcp.Port.transport`.
     """
     return [
-        f"{getattr(owner, '__qualname__', type(owner).__qualname__)}.{name}"
+        f"{_name_of(owner)}.{name}"
         for owner, names in known.items()
         for name in names
         if not hasattr(owner, name)
     ]
+
+
+def _name_of(owner: Any) -> str:
+    kind = owner if isinstance(owner, type) else type(owner)
+    return f"{kind.__module__.rpartition('.')[2]}.{kind.__qualname__}"
 
 
 MISSING = missing_from(

@@ -18,9 +18,7 @@ def main() -> None:
         help="echo: 1 KB there and back again; http-server: twisted.web; client: httptools, plain "
         "and over TLS; others: what must not get slower; startup: --help as a whole process",
     )
-    parser.add_argument(
-        "--connections", type=int, nargs="+", help="at once (echo 50 and 1000, the others 50)"
-    )
+    parser.add_argument("--connections", type=int, nargs="+", help="at once (50; echo also 1000)")
     parser.add_argument("--seconds", type=float, default=1.0, help="of one measurement (1)")
     parser.add_argument("--rounds", type=int, default=9, help="of which the median is taken (9)")
     parser.add_argument(
@@ -55,7 +53,8 @@ def main() -> None:
                 options.connections or [50], seconds, rounds, chosen(client.CONTENDERS), over_tls
             )
     if "others" in options.benchmarks:
-        others.compare(seconds, rounds, chosen(others.CONTENDERS))
+        many = max(options.connections or [others.MANY])
+        others.compare(seconds, rounds, chosen(others.CONTENDERS), many)
 
 
 if __name__ == "__main__":

@@ -10,11 +10,21 @@ from tests.bench.contest import Server, on_the_last_core, rounds_of, serving, sh
 from tests.bench.load import MESSAGE, Load, rate
 
 CONTENDERS = ("stock", "wrapped", "prompt")
-IDLE_CONNECTIONS = 9_000
+MANY = 9_000
 
 
-def compare(seconds: float, rounds: int, contenders: Sequence[str] = CONTENDERS) -> None:
-    """Measure all contenders and print a table for each quality; see `echo.compare`."""
+def compare(
+    seconds: float, rounds: int, contenders: Sequence[str] = CONTENDERS, many: int = MANY
+) -> None:
+    """Measure all contenders and print a table for each quality.
+
+    Args:
+        seconds: How long one measurement takes.
+        rounds: How many measurements of each contender.
+        contenders: Which ones; the first is what the others are compared with.
+        many: The most connections at once.
+    """
+    few, busy = min(50, many), min(1000, many)
 
     def connections(server: Server) -> float:
         served, end = 0, time.monotonic() + seconds
@@ -26,7 +36,7 @@ def compare(seconds: float, rounds: int, contenders: Sequence[str] = CONTENDERS)
         return served / seconds
 
     def large(server: Server) -> float:
-        with Load(server.port, 50, b"x" * 65_536) as load:
+        with Load(server.port, few, b"x" * 65_536) as load:
             return rate(load, seconds, seconds / 2)
 
     def alone(server: Server) -> float:
@@ -34,15 +44,15 @@ def compare(seconds: float, rounds: int, contenders: Sequence[str] = CONTENDERS)
             return rate(load, seconds, seconds / 2)
 
     def fairness(server: Server) -> float:
-        with Load(server.port, 1000) as load:
+        with Load(server.port, busy) as load:
             load.run(seconds)
             counts = load.run(4 * seconds).values()
         return 100 * min(counts) / (sum(counts) / len(counts))
 
     def memory(server: Server) -> float:
         before = server.status("VmRSS")
-        with Load(server.port, IDLE_CONNECTIONS):
-            return (server.status("VmRSS") - before) * 1024 / IDLE_CONNECTIONS
+        with Load(server.port, many):
+            return (server.status("VmRSS") - before) * 1024 / many
 
     def wakeups(server: Server) -> float:
         time.sleep(min(0.3, seconds))  # it is done with its start
@@ -52,10 +62,10 @@ def compare(seconds: float, rounds: int, contenders: Sequence[str] = CONTENDERS)
 
     qualities: list[tuple[Callable[[Server], float], str, str]] = [
         (connections, "new connections, 1 KB each, one after another", "connections/s"),
-        (large, "echo of 64 KiB, 50 connections", "messages/s"),
+        (large, f"echo of 64 KiB, {few} connections", "messages/s"),
         (alone, "echo of 1 KB, one connection", "messages/s"),
-        (fairness, "the slowest of 1,000 busy connections, to their mean", "per cent"),
-        (memory, f"memory of {IDLE_CONNECTIONS:,} connections, once used", "bytes each"),
+        (fairness, f"the slowest of {busy:,} busy connections, to their mean", "per cent"),
+        (memory, f"memory of {many:,} connections, once used", "bytes each"),
         (wakeups, f"an idle reactor's wake-ups in {2 * seconds:g} s", "wake-ups"),
     ]
     with on_the_last_core() as core:
