@@ -22,7 +22,7 @@ from twisted.internet.posixbase import PosixReactorBase
 from twisted.logger import Logger
 from twisted.python import context, log
 
-from toolkit.transport import MISSING, Gathering, PromptConnections, Turn, missing_from
+from toolkit.transport import MISSING, STREAMS, Gathering, PromptConnections, Turn, missing_from
 
 _Epoll: Any
 try:
@@ -107,7 +107,7 @@ class PromptReactor(PromptConnections, _Epoll):  # type: ignore[misc] # one of T
         selectables = self._selectables
         for fd, event in events:
             selectable = selectables.get(fd)
-            if event != _READABLE or not isinstance(selectable, Gathering):
+            if event != _READABLE or type(selectable) not in STREAMS:
                 if selectable is not None:  # else an earlier event of this turn has ended it
                     contexts[-1] = _NO_CONTEXT
                     log.callWithLogger(selectable, self._doReadOrWrite, selectable, fd, event)

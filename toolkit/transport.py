@@ -18,7 +18,7 @@ where one is missing `prompt` gives the reactor back as it is.
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from twisted.internet import tcp, unix
@@ -47,14 +47,13 @@ class Turn:
     def __init__(self, reactor: Any) -> None:
         self.reactor = reactor
         self.waiting: list[Gathering] = []
-
-    def add(self, transport: Gathering) -> None:
+        self.add: Callable[[Gathering], None] = self.waiting.append
         """Have a transport send what it has gathered when the turn ends."""
-        self.waiting.append(transport)
 
     def end(self) -> None:
         """Send what was gathered. What is written meanwhile waits for the next end."""
-        waiting, self.waiting = self.waiting, []
+        waiting = self.waiting.copy()
+        self.waiting.clear()
         for transport in waiting:
             try:
                 transport._send()
@@ -65,7 +64,11 @@ class Turn:
 class _ScheduledTurn(Turn):
     """The turn of a reactor that does not know of it: it ends with the timers that are due."""
 
-    def add(self, transport: Gathering) -> None:
+    def __init__(self, reactor: Any) -> None:
+        super().__init__(reactor)
+        self.add = self._add
+
+    def _add(self, transport: Gathering) -> None:
         if not self.waiting:
             self.reactor.callLater(0, self.end)
         self.waiting.append(transport)
@@ -80,12 +83,14 @@ class Gathering(tcp.Connection):
 
     _turn: Turn | None = None  # None leaves everything to Twisted
     _gathered = False  # whether it waits for the end of the turn
+    _writing = False  # whether the reactor says when it can be written to
+    _nothing_waits = False  # all was sent just now, and doWrite is to do what comes after
     _log_context: dict[Any, Any] | None = None  # the prompt reactor's
     _sendmsgQueue: Any = ()  # over UNIX: file descriptors that go with the bytes
 
     def write(self, data: bytes) -> None:
         if (
-            self.dataBuffer  # the kernel would take no more
+            self._writing  # the kernel would take no more, or the connection is to be closed
             or self.TLS
             or self._turn is None
             or not self.connected
@@ -111,6 +116,14 @@ class Gathering(tcp.Connection):
                 return
         super().writeSequence(iovec)
 
+    def startWriting(self) -> None:
+        self._writing = True
+        super().startWriting()
+
+    def stopWriting(self) -> None:
+        self._writing = self._aborting  # what is written after an abort is left to Twisted
+        super().stopWriting()
+
     def connectionLost(self, reason: Failure) -> None:
         self._log_context = None  # it refers to this transport
         super().connectionLost(reason)
@@ -120,28 +133,28 @@ class Gathering(tcp.Connection):
         if not self.connected or self._aborting:
             return  # what waits is dropped
         gathered = self._tempDataBuffer
-        if gathered:
-            data = gathered[0] if len(gathered) == 1 else b"".join(gathered)
-            # Twisted sends no more than this at once, for the sake of the others.
-            if self.dataBuffer or self._sendmsgQueue or len(data) > self.SEND_LIMIT:
-                self.startWriting()
-                return
-            try:
-                sent = self.socket.send(data)
-            except OSError:  # it would block, or is broken: Twisted finds out which
-                self.startWriting()
-                return
-            if sent < len(data):
-                self.dataBuffer, self.offset = data, sent
-                self._tempDataBuffer, self._tempDataLen = [], 0
-                self.startWriting()
-                return
-            gathered.clear()
-            self._tempDataLen = 0
-        elif self.dataBuffer:
+        if not gathered:
+            return  # Twisted has sent it, and done what comes after
+        data = gathered[0] if len(gathered) == 1 else b"".join(gathered)
+        # Twisted sends no more than this at once, for the sake of the others.
+        if self.dataBuffer or self._sendmsgQueue or len(data) > self.SEND_LIMIT:
+            self.startWriting()
             return
+        try:
+            sent = self.socket.send(data)
+        except OSError:  # it would block, or is broken: Twisted finds out which
+            self.startWriting()
+            return
+        if sent < len(data):
+            self.dataBuffer, self.offset = data, sent
+            self._tempDataBuffer, self._tempDataLen = [], 0
+            self.startWriting()
+            return
+        gathered.clear()
+        self._tempDataLen = 0
         if (
-            self.disconnecting
+            self._writing
+            or self.disconnecting
             or self._writeDisconnecting
             or (self.producer is not None and (self.producerPaused or not self.streamingProducer))
         ):
@@ -149,6 +162,7 @@ class Gathering(tcp.Connection):
 
     def _all_sent(self) -> None:
         """Have the producer go on, or close: what Twisted does when nothing waits any more."""
+        self._nothing_waits = True
         try:
             why = self.doWrite()
         except BaseException as error:  # noqa: BLE001 - as the reactor does it: logged, and it ends the connection
@@ -156,6 +170,12 @@ class Gathering(tcp.Connection):
         else:
             if why:
                 self._disconnect(why)
+
+    def writeSomeData(self, data: bytes) -> Any:
+        if self._nothing_waits:  # no need to ask the kernel to send no bytes
+            self._nothing_waits = False
+            return 0
+        return super().writeSomeData(data)
 
     def _break(self, error: BaseException) -> None:
         log.err()
@@ -181,9 +201,6 @@ class _OverTCP(Gathering):
             return CONNECTION_DONE
         self.protocol.dataReceived(data)
         return None
-
-    def writeSomeData(self, data: bytes) -> Any:
-        return super().writeSomeData(data) if data else 0
 
     # A server of HTTP asks for both with every request. After the end, they fail as Twisted's do.
 
@@ -213,6 +230,8 @@ class _UNIXServer(Gathering, unix.Server):
 class _UNIXClient(Gathering, unix.Client):
     """A connection that was opened."""
 
+
+STREAMS = frozenset((_TCPServer, _TCPClient, _UNIXServer, _UNIXClient))
 
 G = TypeVar("G", bound=Gathering)
 
