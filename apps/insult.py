@@ -36,9 +36,16 @@ def main() -> None:
     )
     options = parser.parse_args()
 
+    from toolkit.http.failures import FetchError
     from toolkit.http.fetcher import Fetcher, FetchSettings
+    from toolkit.http.urls import parse_url
     from toolkit.program import run
     from toolkit.tally import Tally, tally
+
+    try:
+        parse_url(options.url)
+    except FetchError as error:
+        parser.error(str(error))
 
     async def asks(reactor: Any) -> int:
         settings = FetchSettings(concurrency=options.requests, timeout_seconds=options.timeout)

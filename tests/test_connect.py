@@ -46,7 +46,7 @@ def test_an_address_in_brackets_is_connected_to() -> None:
     "description",
     ["", "tcp", "tcp:", "tcp::80", "tcp:host", "tcp:host:http", "tcp:host:0", "tcp:host:65536",
      "tcp:host:80:no=1", "tcp:::1:80", "tls:host", "tls:host:70000", "tls::443", "unix:",
-     "unix:a:b:c", "http://host/", "host:80", "127.0.0.1:80", "\x00",
+     "unix:a:b:c", "unix:/tmp/" + "x" * 103, "http://host/", "host:80", "127.0.0.1:80", "\x00",
      "tls:host:443:trustRoots=/no"],
 )  # fmt: skip
 def test_what_is_no_endpoint_is_refused_in_one_line(reactor: Any, description: str) -> None:

@@ -170,6 +170,7 @@ async def test_a_taken_port_fails_the_start_in_one_line_and_leaves_nothing(react
         ("unix:{tmp}/missing/a.sock", "there is no such folder; make it first"),
         ("unix:{tmp}/taken.sock", "there is such a file already"),
         ("unix:{tmp}/taken.sock:lockfile=0", "there is such a file already"),
+        ("unix:/tmp/" + "x" * 103, "a path of a socket has at most 107 bytes; choose a shorter"),
         ("unix:{tmp}/locked.sock", "another process holds its lock file"),
     ],
 )

@@ -14,6 +14,9 @@ from twisted.internet.interfaces import IReactorPluggableNameResolver, IStreamCl
 from toolkit.errors import ConnectFailed
 from toolkit.transport import prompt
 
+MAX_PATH_BYTES = 107
+"""The longest path of a UNIX socket (unix(7), less the byte that ends it)."""
+
 _BRACKETED = re.compile(r"\[([0-9A-Fa-f:.]+(?:%\w+)?)\]")
 _HOST_AND_PORT = re.compile(r"(tcp|tls):(?:host=)?((?:\\.|[^\\:=])*):(?:port=)?([0-9]+)(?=:|$)")
 
@@ -57,6 +60,9 @@ def _parsed(reactor: Any, description: str) -> IStreamClientEndpoint:
     if kind in ("tcp", "tls", "unix") and (not rest or rest.startswith(":")):
         raise ValueError("nothing stands after the first colon")
     endpoint: IStreamClientEndpoint = clientFromString(reactor, description)
+    path = getattr(endpoint, "_path", "")
+    if kind == "unix" and len(os.fsencode(path)) > MAX_PATH_BYTES:
+        raise ValueError(f"a path of a socket has at most {MAX_PATH_BYTES} bytes")
     simple = _HOST_AND_PORT.match(description)
     if simple is None:
         return endpoint

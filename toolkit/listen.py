@@ -18,6 +18,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from toolkit.concurrency import deferred
+from toolkit.connect import MAX_PATH_BYTES
 from toolkit.connections import Connections
 from toolkit.errors import ListenFailed
 from toolkit.service import Shared
@@ -126,7 +127,7 @@ class Listening(Service):
             description = f"{where}:backlog={BACKLOG}"
         try:
             endpoint = serverFromString(prompt(self._shared.reactor), description)
-            _refuse_taken_path(endpoint)
+            _refuse_path(endpoint)
             port: IListeningPort = await endpoint.listen(self._connections)
         except CancelledError:
             raise
@@ -216,11 +217,15 @@ def described(address: IAddress) -> str:
     return str(address)
 
 
-def _refuse_taken_path(endpoint: object) -> None:
-    """Raise what binding a UNIX path that is taken would: Twisted, when it finds out by binding,
-    leaves its socket open and its lock file behind."""
+def _refuse_path(endpoint: object) -> None:
+    """Raise what binding a UNIX path that cannot be bound would: Twisted, when it finds out by
+    binding, leaves its socket open and its lock file behind."""
     path = getattr(endpoint, "_address", None)
-    if not isinstance(path, str) or path.startswith("\0") or not os.path.lexists(path):
+    if not isinstance(path, str) or path.startswith("\0"):
+        return
+    if len(os.fsencode(path)) > MAX_PATH_BYTES:
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), path)
+    if not os.path.lexists(path):
         return
     # With a lock file, Twisted knows whether the socket's owner still runs.
     if not (getattr(endpoint, "_wantPID", True) and os.path.lexists(f"{path}.lock")):
@@ -235,6 +240,7 @@ _FIXES = {
 _UNIX_FIXES = {
     errno.EADDRINUSE: "there is such a file already; remove it if nothing uses it",
     errno.EACCES: "permission denied; choose a folder that this user may write to",
+    errno.ENAMETOOLONG: f"a path of a socket has at most {MAX_PATH_BYTES} bytes; choose a shorter",
     errno.ENOENT: "there is no such folder; make it first",
 }
 

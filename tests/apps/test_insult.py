@@ -128,3 +128,12 @@ async def test_wrong_usage_is_one_line_and_status_2(
     assert line.startswith("insult: ")
     assert told in line
     assert program.out == ""
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_url_that_is_none_is_wrong_usage(start: Start) -> None:
+    program = start("python", "-m", "apps.insult", "example.org")
+    assert await program.ended() == 2
+    assert program.err == (
+        "insult: there is no scheme in example.org; write http://example.org/; see --help\n"
+    )
