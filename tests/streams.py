@@ -10,7 +10,7 @@ import select
 import socket
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -186,16 +186,12 @@ class Far:
         self.drains = drains or self.always_drains
 
     def do_sends(self, size: int) -> None:
-        try:
+        with suppress(OSError):  # full, or closed: then it sends nothing
             self.sent += self.socket.send(pattern(self.sent, size))
-        except OSError:  # full, or closed: then it sends nothing
-            pass
 
     def do_half_closes(self, _: Any) -> None:
-        try:
+        with suppress(OSError):  # the connection is gone already
             self.socket.shutdown(socket.SHUT_WR)
-        except OSError:  # the connection is gone already
-            pass
 
     def do_closes(self, _: Any) -> None:
         if self.end == "open":
@@ -505,11 +501,11 @@ def _make_small(transport: Any) -> None:
 
 def _serve(near: socket.socket, protocol: Any, reactor: Any) -> None:
     """A TCP transport over one of a pair: the kernel does the same each time, unlike over TCP."""
-    arguments = (near, protocol, ("127.0.0.1", 1), None, 0)
+    arguments: Any = (near, protocol, ("127.0.0.1", 1), None, 0)
     turn = getattr(reactor, "turn", None)
     transport: Any
     if turn is None:
-        transport = tcp.Server(*arguments, reactor)  # type: ignore[arg-type]
+        transport = tcp.Server(*arguments, reactor)
     else:
         transport = _joined(_TCPServer(*arguments, turn.reactor), turn)
     protocol.makeConnection(transport)

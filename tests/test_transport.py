@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as some
+from hypothesis import given, settings, strategies as some
 from twisted.internet.epollreactor import EPollReactor
 
-from tests.streams import HOOKS, LINKS, WAYS, Act, Record, Script, own, play
+from tests.streams import HOOKS, LINKS, WAYS, Record, Script, own, play
 
 SIZES = some.sampled_from([0, 1, 10, 1_000, 6_000, 20_000, 70_000, 140_000, 300_000])
 WRONG = some.sampled_from(
@@ -68,9 +69,9 @@ SCRIPTS = some.builds(
 
 @pytest.fixture
 def streams() -> Iterator[dict[str, Any]]:
-    with own(EPollReactor()) as stock, own(WAYS["prompt(reactor)"]()) as wrapped:
-        with own(WAYS["PromptReactor"]()) as prompt_reactor:
-            yield {"stock": stock, "prompt(reactor)": wrapped, "PromptReactor": prompt_reactor}
+    with ExitStack() as stack:
+        made = {"stock": EPollReactor, **WAYS}
+        yield {name: stack.enter_context(own(make())) for name, make in made.items()}
 
 
 @pytest.mark.usefixtures("logged")  # what is raised is logged

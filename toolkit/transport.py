@@ -17,6 +17,7 @@ where one is missing `prompt` gives the reactor back as it is.
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
@@ -35,6 +36,7 @@ from zope.interface import directlyProvides, providedBy
 __all__ = ["PromptConnections", "Turn", "prompt"]
 
 _log = Logger()
+_NOT_A_RESET = (errno.EWOULDBLOCK, errno.ENOBUFS, errno.EPIPE)
 
 
 class Turn:
@@ -84,6 +86,7 @@ class Gathering(tcp.Connection):
     _turn: Turn | None = None  # None leaves everything to Twisted
     _gathered = False  # whether it waits for the end of the turn
     _writing = False  # whether the reactor says when it can be written to
+    _told_broken = False  # the kernel told of a reset, and tells it but once
     _nothing_waits = False  # all was sent just now, and doWrite is to do what comes after
     _log_context: dict[Any, Any] | None = None  # the prompt reactor's
     _sendmsgQueue: Any = ()  # over UNIX: file descriptors that go with the bytes
@@ -142,7 +145,8 @@ class Gathering(tcp.Connection):
             return
         try:
             sent = self.socket.send(data)
-        except OSError:  # it would block, or is broken: Twisted finds out which
+        except OSError as error:  # it would block, or is broken: Twisted finds out which
+            self._told_broken = error.errno not in _NOT_A_RESET
             self.startWriting()
             return
         if sent < len(data):
@@ -198,7 +202,7 @@ class _OverTCP(Gathering):
         except OSError:
             return CONNECTION_LOST
         if not data:
-            return CONNECTION_DONE
+            return CONNECTION_LOST if self._told_broken else CONNECTION_DONE
         self.protocol.dataReceived(data)
         return None
 
