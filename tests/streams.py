@@ -501,11 +501,11 @@ def _make_small(transport: Any) -> None:
 
 def _serve(near: socket.socket, protocol: Any, reactor: Any) -> None:
     """A TCP transport over one of a pair: the kernel does the same each time, unlike over TCP."""
-    arguments: Any = (near, protocol, ("127.0.0.1", 1), None, 0)
-    turn = getattr(reactor, "turn", None)
+    address, turn = ("127.0.0.1", 1), getattr(reactor, "turn", None)
+    port: Any = None
     transport: Any
     if turn is None:
-        transport = tcp.Server(*arguments, reactor)
+        transport = tcp.Server(near, protocol, address, port, 0, reactor)
     else:
-        transport = _joined(_TCPServer(*arguments, turn.reactor), turn)
+        transport = _joined(_TCPServer(near, protocol, address, port, 0, turn.reactor), turn)
     protocol.makeConnection(transport)
