@@ -5,7 +5,7 @@
 
 or `twistd --reactor prompt`, or `trial --reactor prompt`. The streams are those of
 `toolkit.transport`. And where Twisted's reactor makes a log context for every event, for what may
-be logged with the old `twisted.python.log`, here each connection has one that works out its
+be logged with the old `twisted.python.log`, here a busy connection has one that works out its
 "system" when something is.
 """
 
@@ -35,6 +35,7 @@ __all__ = ["PromptReactor", "install"]
 _log = Logger()
 _READABLE = 1  # EPOLLIN (epoll_ctl(2)), and nothing else
 _NO_CONTEXT: dict[Any, Any] = {}
+_MOST_REMEMBERED = 1024  # log contexts, of about 300 bytes
 
 
 class _LogContext(Mapping[str, Any]):
@@ -104,7 +105,7 @@ class PromptReactor(PromptConnections, _Epoll):  # type: ignore[misc] # one of T
     doIteration = doPoll
 
     def _serve(self, events: list[tuple[int, int]], contexts: list[dict[Any, Any]]) -> None:
-        selectables = self._selectables
+        selectables, remembered = self._selectables, self.turn.log_contexts
         for fd, event in events:
             selectable = selectables.get(fd)
             if event != _READABLE or type(selectable) not in STREAMS:
@@ -112,7 +113,7 @@ class PromptReactor(PromptConnections, _Epoll):  # type: ignore[misc] # one of T
                     contexts[-1] = _NO_CONTEXT
                     log.callWithLogger(selectable, self._doReadOrWrite, selectable, fd, event)
                 continue
-            contexts[-1] = selectable._log_context or _give_context(selectable)
+            contexts[-1] = remembered.get(selectable) or self._remember(selectable)
             why: Any
             in_read = False
             try:
@@ -127,10 +128,12 @@ class PromptReactor(PromptConnections, _Epoll):  # type: ignore[misc] # one of T
             if why:
                 log.callWithLogger(selectable, self._disconnectSelectable, selectable, why, in_read)
 
-
-def _give_context(transport: Gathering) -> dict[Any, Any]:
-    transport._log_context = {log.ILogContext: _LogContext(transport)}
-    return transport._log_context
+    def _remember(self, transport: Gathering) -> dict[Any, Any]:
+        remembered = self.turn.log_contexts
+        if len(remembered) == _MOST_REMEMBERED:  # many of them may be idle by now
+            remembered.clear()
+        remembered[transport] = {log.ILogContext: _LogContext(transport)}
+        return remembered[transport]
 
 
 def install() -> None:

@@ -51,6 +51,8 @@ class Turn:
         self.waiting: list[Gathering] = []
         self.add: Callable[[Gathering], None] = self.waiting.append
         """Have a transport send what it has gathered when the turn ends."""
+        self.log_contexts: dict[Gathering, dict[Any, Any]] = {}
+        """The prompt reactor's, of transports that are busy."""
 
     def end(self) -> None:
         """Send what was gathered. What is written meanwhile waits for the next end."""
@@ -88,7 +90,6 @@ class Gathering(tcp.Connection):
     _writing = False  # whether the reactor says when it can be written to
     _told_broken = False  # the kernel told of a reset, and tells it but once
     _nothing_waits = False  # all was sent just now, and doWrite is to do what comes after
-    _log_context: dict[Any, Any] | None = None  # the prompt reactor's
     _sendmsgQueue: Any = ()  # over UNIX: file descriptors that go with the bytes
 
     def write(self, data: bytes) -> None:
@@ -128,7 +129,8 @@ class Gathering(tcp.Connection):
         super().stopWriting()
 
     def connectionLost(self, reason: Failure) -> None:
-        self._log_context = None  # it refers to this transport
+        if self._turn is not None:
+            self._turn.log_contexts.pop(self, None)
         super().connectionLost(reason)
 
     def _send(self) -> None:
