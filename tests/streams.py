@@ -9,6 +9,7 @@ import re
 import select
 import socket
 import struct
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from typing import Any
 from twisted.internet import tcp
 from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.interfaces import IHalfCloseableProtocol, IPullProducer, IPushProducer
-from twisted.internet.protocol import ClientFactory, Factory, Protocol
+from twisted.internet.protocol import ClientFactory, Protocol
 from twisted.python import context, log
 from zope.interface import implementer
 
@@ -59,11 +60,23 @@ class Script:
     link: str
     half_closes: bool
     steps: list[tuple[str, list[Act]]]
-    """Where ("outside" the reactor, or in a "timer") and what, one after the other."""
+    """Where ("outside" the reactor, in a "timer", by a "thread") and what, one after another."""
     hooks: dict[str, list[list[Act]]]
     """What the protocol or its producer does when it is called the first, second ... time."""
     settles: bool = True
     """Run the reactor between the steps until nothing moves; else for `turns` only."""
+
+
+class Giving(ClientFactory):
+    """Gives every connection the one protocol, or none."""
+
+    noisy = False
+
+    def __init__(self, protocol: Any) -> None:
+        self._protocol = protocol
+
+    def buildProtocol(self, addr: Any) -> Any:
+        return self._protocol
 
 
 class Scripted(Exception):
@@ -78,7 +91,8 @@ class _Protocol(Protocol):
         self.actor.transport = self.transport
         if "small" in self.actor.link:
             _make_small(self.actor.transport)
-        self.actor.transport.setTcpNoDelay(True)
+        if self.actor.transport.socket.family == socket.AF_INET:
+            self.actor.transport.setTcpNoDelay(True)
         self.actor.called("connectionMade")
 
     def dataReceived(self, data: bytes) -> None:
@@ -226,6 +240,10 @@ class Actor:
             method(argument)
         except Exception as error:  # noqa: BLE001 - whatever the caller sees is compared
             self.record.append(("raised", name, type(error).__name__, str(error)))
+
+    def do_all(self, acts: list[Act]) -> None:
+        for act in acts:
+            self.do(act)
 
     def called(self, name: str, *what: Any) -> None:
         self.record.append((name, *what))
@@ -388,15 +406,13 @@ def _run(script: Script, actor: Actor, far: Far) -> None:
         settle(reactor, actor)
         for place, acts in script.steps:
             if place == "timer":
-
-                def act(acts: list[Act] = acts) -> None:
-                    for one in acts:
-                        actor.do(one)
-
-                reactor.callLater(0, act)
+                reactor.callLater(0, actor.do_all, acts)
+            elif place == "thread":
+                thread = threading.Thread(target=reactor.callFromThread, args=(actor.do_all, acts))
+                thread.start()
+                thread.join()
             else:
-                for one in acts:
-                    actor.do(one)
+                actor.do_all(acts)
             if script.settles:
                 settle(reactor, actor)
         far.do_drains(far.end == "open")
@@ -411,9 +427,7 @@ def _run(script: Script, actor: Actor, far: Far) -> None:
 @contextmanager
 def _linked(link: str, actor: Actor, reactor: Any) -> Iterator[Far]:
     """Connect the actor's protocol to a far end."""
-    factory: Any = ClientFactory() if "opened" in link else Factory()
-    factory.noisy = False
-    factory.buildProtocol = lambda _: actor.protocol
+    factory = Giving(actor.protocol)
     path = b"\0toolkit-streams-%d" % os.getpid()
     port: Any = None
     server: socket.socket | None = None

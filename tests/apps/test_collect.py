@@ -181,7 +181,7 @@ async def test_wrong_usage_is_one_line_and_connects_nothing(
     port, endpoint = serve(reactor, factory)
     out, err, status = await run(*(endpoint if one == "ENDPOINT" else one for one in arguments))
     assert (out, status, connected) == (b"", 2, [])
-    assert err.startswith("collect: ")
+    assert err.startswith("collect: "), err
     assert err.count("\n") == 1
     await port.stopListening()
 
