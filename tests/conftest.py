@@ -13,10 +13,16 @@ import pytest_twisted
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted
 from twisted.logger import LogEvent
+from twisted.plugin import IPlugin, getPlugins
 from twisted.python.failure import Failure
 
 from tests.processes import Program, Start, starter
 from toolkit import testing
+
+
+def pytest_sessionstart() -> None:
+    """Have Twisted look through its plugins: the first to do so imports modules that warn."""
+    list(getPlugins(IPlugin))
 
 
 def pytest_collection_finish() -> None:
