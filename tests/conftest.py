@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import signal
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ from toolkit import testing
 
 def pytest_sessionstart() -> None:
     """Have Twisted look through its plugins: the first to do so imports modules that warn."""
-    list(getPlugins(IPlugin))
+    with warnings.catch_warnings(action="ignore"):
+        list(getPlugins(IPlugin))
 
 
 def pytest_collection_finish() -> None:
