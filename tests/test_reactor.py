@@ -223,6 +223,41 @@ def test_it_does_not_wait_while_something_is_to_be_sent(prompt: PromptReactor) -
         assert peer.recv(100, socket.MSG_DONTWAIT) == b"from outside"
 
 
+@pytest.mark.parametrize("stops", ["at once", "by a timer", "when all is written"])
+def test_it_does_not_sleep_over_what_the_end_of_a_turn_sets_off(
+    stops: str, prompt: PromptReactor
+) -> None:
+    class Ends(Told):
+        transport: Any
+
+        def connectionLost(self, reason: Failure = None) -> None:  # type: ignore[assignment] # Twisted's own
+            super().connectionLost(reason)
+            if stops == "at once":
+                prompt.stop()
+            else:
+                prompt.callLater(0, prompt.stop)
+
+        def write(self) -> None:
+            self.transport.write(b"x" * 70_000)
+            if stops != "when all is written":
+                self.transport.loseConnection()
+
+        def pauseProducing(self) -> None: ...
+
+        def resumeProducing(self) -> None:
+            prompt.callLater(0, self.transport.abortConnection)
+
+        def stopProducing(self) -> None: ...
+
+    ends = Ends()
+    with pair(prompt, ends):
+        if stops == "when all is written":
+            ends.transport.registerProducer(ends, True)
+        prompt.callLater(0, ends.write)
+        prompt.run(installSignalHandlers=False)
+    assert len(ends.calls) == 2
+
+
 def test_a_protocol_that_raises_loses_its_own_connection_only(
     prompt: PromptReactor, logged: list[Any]
 ) -> None:

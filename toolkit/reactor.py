@@ -79,8 +79,7 @@ class PromptReactor(PromptConnections, _Epoll):  # type: ignore[misc] # one of T
         turn = self.turn
         if turn.waiting:  # from timers, or from what the last end of a turn set off
             turn.end()
-            if turn.waiting:
-                timeout = 0
+            timeout = 0  # it was worked out before: a timer that this has set may be sooner
         contexts = context.theContextTracker.currentContext().contexts
         if len(contexts) > 1:  # the reactor runs within somebody's own context: that goes on
             super().doPoll(timeout)
