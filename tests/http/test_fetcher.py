@@ -109,8 +109,11 @@ MALFORMED = {
         Stall(b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: y\r\n" % n for n in range(20_000))),
         "head-too-large",
     ),
-    "huge line": (Stall(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 40_000), "head-too-large"),
-    "endless interim answers": (Stall(b"HTTP/1.1 100 Continue\r\n\r\n" * 10_000), "head-too-large"),
+    "huge line": (Stall(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000), "head-too-large"),
+    "endless interim answers": (
+        Stall(b"HTTP/1.1 100 Continue\r\n\r\n" * 10_000),
+        "malformed-response",
+    ),
 }
 
 

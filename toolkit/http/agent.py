@@ -1,69 +1,59 @@
-"""HTTPAgent: an IAgent with a pool, deadlines for connecting, and a close that leaves nothing."""
+"""HTTPAgent: an IAgent with a bounded pool, a strict parser, and a close that leaves nothing."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Annotated, Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.ssl import Certificate, platformTrust, trustRootFromCertificates
-from twisted.web.client import (
-    Agent,
-    BrowserLikePolicyForHTTPS,
-    HostnameCachingHTTPSPolicy,
-    HTTPConnectionPool,
-)
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 from zope.interface import implementer
 
-from toolkit.concurrency import deferred
-from toolkit.errors import SettingsError
-from toolkit.http.connection import Connection, Endpoints
+from toolkit.http.connecting import Connector
+from toolkit.http.failures import FetchError, shown
+from toolkit.http.pool import Origin, Pool
+from toolkit.http.request import Request
 from toolkit.settings import Meta, Settings
-from toolkit.transport import prompt
+
+_URI = re.compile(rb"(https?)://(\[[0-9A-Fa-f:.]+\]|[^/?#@:\[\]]+)(?::([0-9]{1,5}))?(?=[/?#]|$)")
+
+MAX_ORIGINS = 10_000
+"""How many origins are remembered when nothing goes on with them."""
 
 
 class AgentSettings(Settings):
-    """How connections are made, and how long they are kept."""
+    """How connections are made, and how many are kept for how long."""
 
     connect_timeout_seconds: Annotated[
         float, Meta(gt=0, description="seconds for name, TCP and TLS together")
     ] = 10.0
+    max_connections: Annotated[int, Meta(ge=1, description="the most connections in all")] = 1000
+    max_per_origin: Annotated[int, Meta(ge=1, description="the most connections to one origin")] = (
+        100
+    )
+    max_waiting: Annotated[
+        int, Meta(ge=0, description="the most requests that wait for a connection")
+    ] = 10_000
     max_idle: Annotated[int, Meta(ge=0, description="the most idle connections kept")] = 64
     idle_seconds: Annotated[float, Meta(gt=0, description="seconds an idle one is kept")] = 15.0
     cacert: Annotated[
         str, Meta(description="PEM file of the issuers to trust in place of the platform's")
     ] = ""
-
-
-def _trust(cacert: str) -> Any:
-    if not cacert:
-        return platformTrust()
-    try:
-        found = re.findall(
-            rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----",
-            Path(cacert).read_bytes(),
-            re.DOTALL,
-        )
-        if not found:
-            raise ValueError("there is no certificate in it")
-        return trustRootFromCertificates([Certificate.loadPEM(one) for one in found])
-    except Exception as error:  # OSError, ValueError, and what OpenSSL raises
-        reason = getattr(error, "strerror", None) or error
-        raise SettingsError(
-            [f"cacert: expected a PEM file of certificates, found {cacert!r} ({reason})"]
-        ) from error
+    unix_socket: Annotated[
+        str, Meta(description="path of a UNIX socket to connect to, whatever the URL's host is")
+    ] = ""
 
 
 @implementer(IAgent)
 class HTTPAgent:
-    """Twisted's Agent over a pool that is bounded and can be closed.
+    """Sends HTTP/1.1 requests; see `IAgent`.
 
-    Connections in use are as many as there are requests; idle ones are bounded, the oldest
-    giving way. Bodies come as they were sent: taking codings off is the caller's part. A head
-    of more than 64 KiB ends the connection.
+    Connections are kept and used again; those open are bounded, in all and for each origin, and
+    what finds none waits its turn, in a queue that is bounded too. Bodies come as they were sent:
+    taking codings off is the caller's part. Redirects are answers. An answer that could be read
+    in two ways is an error. A request that met a connection which its server had just closed is
+    sent once more, if it does not matter whether it was done twice.
 
     Args:
         reactor: The reactor.
@@ -74,24 +64,20 @@ class HTTPAgent:
     """
 
     def __init__(self, reactor: Any, settings: AgentSettings | None = None) -> None:
-        self._settings = settings or AgentSettings()
-        self._open: dict[Connection, None] = {}
-        self._emptied: list[Deferred[None]] = []
-        self._pool = HTTPConnectionPool(reactor, persistent=self._settings.max_idle > 0)
-        self._pool.maxPersistentPerHost = max(1, self._settings.max_idle)
-        self._pool.cachedConnectionTimeout = self._settings.idle_seconds  # type: ignore[assignment]
-        # One context for each host: reading the trusted certificates takes tens of milliseconds.
-        policy = HostnameCachingHTTPSPolicy(
-            BrowserLikePolicyForHTTPS(_trust(self._settings.cacert)), cacheSize=100
+        settings = settings or AgentSettings()
+        connector = Connector(
+            reactor, settings.connect_timeout_seconds, settings.cacert, settings.unix_socket
         )
-        endpoints = Endpoints(
-            prompt(reactor),
-            policy,
-            self._settings.connect_timeout_seconds,
-            self._opened,
-            self._lost,
+        self._origins: dict[bytes, Origin] = {}
+        self._pool = Pool(
+            reactor,
+            connector.connect,
+            settings.max_connections,
+            settings.max_per_origin,
+            settings.max_waiting,
+            settings.max_idle,
+            settings.idle_seconds,
         )
-        self._agent = Agent.usingEndpointFactory(reactor, endpoints, pool=self._pool)
 
     def request(
         self,
@@ -104,43 +90,62 @@ class HTTPAgent:
 
         Args:
             method: The method, such as `b"GET"`.
-            uri: The URL, of printable ASCII.
-            headers: The request's headers, without Host.
+            uri: The URL, of printable ASCII, without a user; its fragment is not sent.
+            headers: The request's headers. Host is added if it is not there, Content-Length and
+                Transfer-Encoding are this agent's to say.
             bodyProducer: Produces the body.
 
         Returns:
-            A Deferred with the response; its body waits for `deliverBody`. Cancelling it
-            closes the connection.
+            A Deferred with the response; its body waits for `deliverBody`. It fails with
+            FetchError; with a body of which not all came, its reader is told one. Cancelling it
+            closes the connection, or leaves the queue.
         """
-        requested: Deferred[IResponse] = self._agent.request(method, uri, headers, bodyProducer)
-        return requested
+        try:
+            found = _URI.match(uri)
+            if found is None:
+                raise _not_a_url(uri)
+            origin = self._origins.get(found[0]) or self._origin(found)
+            target = uri[found.end() :].partition(b"#")[0]
+            if not target.startswith(b"/"):
+                target = b"/" + target
+            request = Request(self._pool, origin, method, uri, target, headers, bodyProducer)
+        except FetchError as error:
+            failed: Deferred[IResponse] = Deferred()
+            failed.errback(error)
+            return failed
+        self._pool.request(request)
+        return request.answered
 
-    @deferred
-    async def close(self) -> None:
-        """Close every connection, those in use too.
+    def close(self) -> Deferred[None]:
+        """Close every connection, those in use too; no more requests are taken.
 
         Returns:
             A Deferred that fires when all are closed.
         """
-        closing = self._pool.closeCachedConnections()
-        # It asks them to close in good order, for which a peer may let us wait for ever.
-        for connection in list(self._open):
-            connection.abortConnection()
-        await closing
-        if self._open:
-            emptied: Deferred[None] = Deferred()
-            self._emptied.append(emptied)
-            await emptied
+        return self._pool.close()
 
-    def _opened(self, connection: Connection) -> None:
-        self._open[connection] = None
-        idle = [one for one in self._open if one.idle]
-        for one in idle[: max(0, len(idle) - self._settings.max_idle)]:
-            one.loseConnection()
+    def _origin(self, found: re.Match[bytes]) -> Origin:
+        scheme, host, digits = found.groups()
+        port = int(digits or (443 if scheme == b"https" else 80))
+        try:
+            name = host.strip(b"[]").decode("ascii").lower()
+        except UnicodeDecodeError:
+            raise _not_a_url(found.string) from None
+        if not 0 < port < 65_536:
+            raise _not_a_url(found.string)
+        if len(self._origins) >= MAX_ORIGINS:
+            self._origins = {
+                key: one for key, one in self._origins.items() if one.connections or one.waiting
+            }
+        origin = Origin(scheme, name, port)
+        key = b"%b://%b" % (scheme, origin.place.encode("ascii"))
+        origin = self._origins[found[0]] = self._origins.setdefault(key, origin)
+        return origin
 
-    def _lost(self, connection: Connection) -> None:
-        self._open.pop(connection, None)
-        if not self._open:
-            waiting, self._emptied = self._emptied, []
-            for emptied in waiting:
-                emptied.callback(None)
+
+def _not_a_url(uri: bytes) -> FetchError:
+    return FetchError(
+        f"{shown(repr(uri), 300)} cannot be asked for: expected http://HOST/ or https://HOST/, "
+        "in ASCII",
+        "invalid-url",
+    )

@@ -123,6 +123,8 @@ class _Reader(Protocol):
                 lost = getattr(self._peer, "lost", None)
                 if lost is not None and not lost.check(ConnectionDone):
                     raise fetch_error(lost.value, self._place, in_body=True) from lost.value
+            elif isinstance(error, FetchError):
+                raise error
             elif error is not None and not isinstance(error, ResponseDone):
                 raise fetch_error(error, self._place, in_body=True) from error
             self._decoder.finish()

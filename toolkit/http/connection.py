@@ -1,196 +1,215 @@
-"""One connection of an HTTPAgent, and the endpoint that makes it: name, TCP and TLS in one."""
+"""One connection to an HTTP/1.1 server: a request and its response, and then the next."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import (
-    HostnameEndpoint,
-    TCP4ClientEndpoint,
-    TCP6ClientEndpoint,
-    wrapClientTLS,
-)
-from twisted.internet.interfaces import (
-    IHandshakeListener,
-    IProtocol,
-    IProtocolFactory,
-    IStreamClientEndpoint,
-)
-from twisted.internet.protocol import connectionDone
-from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IHandshakeListener
+from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
-from twisted.web.client import URI
-from twisted.web.iweb import IAgentEndpointFactory, IPolicyForHTTPS
 from zope.interface import implementer
 
-from toolkit.concurrency import deferred, within
-from toolkit.errors import TimedOut
-from toolkit.http.failures import FetchError, handshake_failure
+from toolkit.http.failures import FetchError, fetch_error
+from toolkit.http.parser import ResponseParser
+from toolkit.http.request import BodyWriter, Request
+from toolkit.http.response import Response
 
-MAX_HEAD_BYTES = 65_536
+EXPECT_SECONDS = 1.0
+"""How long a server is given to say `100 Continue` before the body is sent (RFC 9110 §10.1.1)."""
+
+CLOSE_SECONDS = 1.0
+"""How long a peer is given for its goodbye over TLS."""
 
 
 @implementer(IHandshakeListener)
-class Connection(ProtocolWrapper):
-    """One connection, between the transport (or TLS) and twisted.web's protocol.
+class Connection(Protocol):
+    """A connection of a pool.
 
-    It knows what twisted.web's does not tell: when TLS is ready, how the connection ended, and
-    how many bytes of a head have come.
+    Args:
+        pool: Is told when it is free again (`release`), and when it is gone (`lost`).
+        origin: Where it leads; its `place` is for messages, and `secure` says whether TLS comes
+            first.
     """
 
-    lost: Failure | None = None
+    transport: Any
 
-    def __init__(self, factory: Any, wrapped: Any, secure: bool, endpoint: _Endpoint) -> None:
-        super().__init__(factory, wrapped)
+    def __init__(self, pool: Any, origin: Any) -> None:
+        self.origin = origin
         self.ready: Deferred[BaseException | None] = Deferred()
-        self._secure = secure
-        self._endpoint = endpoint
-        self._head_bytes: int | None = None  # None outside a head
-        self._refused: FetchError | None = None
+        """Fires with None when it can be used, or with why it cannot."""
+        self.reused = False
+        self._pool = pool
+        self._parser = ResponseParser(origin.place)
+        self._request: Request | None = None
+        self._response: Response | None = None
+        self._producer: Any = None  # of a body that is not sent to its end
+        self._expecting: Any = None
+        self._closing: Any = None
+        self._error: BaseException | None = None
 
-    @property
-    def idle(self) -> bool:
-        """Whether it waits in the pool for a request."""
-        protocol: Any = self.wrappedProtocol
-        return self.ready.called and protocol is not None and protocol.state == "QUIESCENT"
-
-    def makeConnection(self, transport: Any) -> None:
-        super().makeConnection(transport)
-        self._endpoint.opened(self)
-        if not self._secure:
+    def connectionMade(self) -> None:
+        if not self.origin.secure:
             self.ready.callback(None)
 
     def handshakeCompleted(self) -> None:
         if not self.ready.called:
             self.ready.callback(None)
 
-    def writeSequence(self, data: Any) -> None:
-        self._head_bytes = 0
-        super().writeSequence(data)
+    def send(self, request: Request) -> None:
+        """Send a request; its `answered` fires with the response, or fails.
 
-    def pauseProducing(self) -> None:
-        # twisted.web pauses when the head is complete, until somebody reads the body.
-        self._head_bytes = None
-        self.transport.pauseProducing()  # type: ignore[union-attr]
+        Args:
+            request: The request. This connection is free.
+        """
+        self._request = request
+        request.connection = self
+        self._parser.begin(request.method == b"HEAD")
+        self.transport.write(request.head)
+        if request.body is not None:
+            self._producer = request.body
+            if request.expects:
+                self._expecting = self._pool.reactor.callLater(EXPECT_SECONDS, self._send_body)
+            else:
+                self._send_body()
 
     def dataReceived(self, data: bytes) -> None:
-        if self._head_bytes is not None:
-            self._head_bytes += len(data)
-        super().dataReceived(data)
-        if self._head_bytes is not None and self._head_bytes > MAX_HEAD_BYTES:
-            self._refuse()
-
-    def loseConnection(self) -> None:
-        if self._head_bytes is not None:
-            self._refuse()  # its parser met a line that is too long, or it has reported why
+        request, parser = self._request, self._parser
+        if request is None:  # idle: nothing was asked
+            self.transport.abortConnection()
+            return
+        try:
+            parser.feed(data)
+        except FetchError as error:
+            self.abort(error)
+            return
+        if not parser.has_head:
+            if self._expecting is not None and parser.status == 100:
+                self._send_body()
+            return
+        response = self._response
+        if response is None:
+            response = self._response = Response(parser, request, self)
+            first = True
         else:
-            super().loseConnection()
+            first = False
+        if parser.complete:
+            self._finish(response)
+        if first:
+            request.answered.callback(response)
+            if self._response is response and not response.is_read:
+                self.wait()
+        else:
+            response.deliver()
 
-    def _refuse(self) -> None:
-        self._refused = FetchError(
-            f"the head of the answer of {self._endpoint.place} is too large "
-            f"(more than {MAX_HEAD_BYTES} bytes, or a line of 16 KiB)",
-            "head-too-large",
-        )
-        self.transport.abortConnection()  # type: ignore[union-attr]
+    def _finish(self, response: Response) -> None:
+        self._request = self._response = None
+        response.ended(None)
+        if self._producer is not None:  # it is answered before it was asked to the end
+            self._drop_body()
+            self.transport.abortConnection()
+        elif self._parser.keep_alive:
+            self.reused = True
+            self._pool.release(self)
+        else:
+            self.close()
+
+    def close(self) -> None:
+        """Close it in good order, nothing being in progress: within a second."""
+        self.transport.loseConnection()
+        if self.origin.secure:  # TLS waits for the peer's goodbye
+            self._closing = self._pool.reactor.callLater(
+                CLOSE_SECONDS, self.transport.abortConnection
+            )
+
+    def wait(self) -> None:
+        """Read nothing more for now."""
+        self.transport.pauseProducing()
+
+    def go_on(self) -> None:
+        """Read again."""
+        self.transport.resumeProducing()
+
+    def abort(self, error: BaseException | None = None) -> None:
+        """Close it at once; what is in progress fails.
+
+        Args:
+            error: Why.
+        """
+        self._error = self._error or error
+        self.transport.abortConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.lost = reason
-        super().connectionLost(Failure(self._refused) if self._refused else reason)
-        self._endpoint.lost(self)
+        self._pool.lost(self)
+        parser, request, response = self._parser, self._request, self._response
+        self._request = self._response = None
+        if self._producer is not None:
+            self._drop_body()
+        if self._closing is not None and self._closing.active():
+            self._closing.cancel()
         if not self.ready.called:
             self.ready.callback(reason.value)
+        if request is not None:
+            error = self._error or self._why(reason, response is not None)
+            if response is not None:
+                response.ended(error)
+                response.deliver()
+            elif not request.answered.called and not self._again(request, parser):
+                request.answered.errback(error)
+        parser.close()
 
-
-@implementer(IStreamClientEndpoint)
-class _Endpoint:
-    """Connects: name, TCP and TLS within one deadline."""
-
-    def __init__(self, endpoints: Endpoints, uri: URI) -> None:
-        self._endpoints = endpoints
-        self._uri = uri
-        self.opened = endpoints.opened
-        self.lost = endpoints.lost
-
-    @property
-    def place(self) -> str:
-        host = self._uri.host.decode("ascii")
-        return f"[{host}]:{self._uri.port}" if ":" in host else f"{host}:{self._uri.port}"
-
-    @deferred
-    async def connect(self, factory: IProtocolFactory) -> IProtocol:
-        seconds = self._endpoints.connect_timeout_seconds
+    def _why(self, reason: Failure, in_body: bool) -> BaseException | None:
+        lost = reason.value
+        if not isinstance(lost, ConnectionDone):
+            return fetch_error(lost, self.origin.place, in_body)  # type: ignore[arg-type] # never None
         try:
-            return await within(self._endpoints.reactor, seconds, self._connect(factory))
-        except TimedOut as error:
-            raise FetchError(
-                f"no connection to {self.place} within {seconds:g} s; is the address right?",
-                "connect-timeout",
-            ) from error
+            self._parser.end(clean=True)
+        except FetchError as error:
+            return error
+        return None
 
-    @deferred
-    async def _connect(self, factory: Any) -> IProtocol:
-        factory.noisy = False  # twisted.web's logs a line for each connection begun and ended
-        secure = self._uri.scheme == b"https"
-        wrapping: WrappingFactory[Connection] = WrappingFactory(factory)
-        wrapping.noisy = False
-        wrapping.protocol = lambda made, wrapped: Connection(made, wrapped, secure, self)
-        connection: Any = await self._endpoints.stream(self._uri).connect(wrapping)
+    def _again(self, request: Request, parser: ResponseParser) -> bool:
+        """Whether it is asked once more: the server has closed an idle connection meanwhile."""
+        if not self.reused or not request.repeatable or parser.begun or self._error is not None:
+            return False
+        request.repeatable = False
+        self._pool.request(request)
+        return True
+
+    def _send_body(self) -> None:
+        producer = self._producer
+        self._stop_expecting()
+        writer = BodyWriter(self.transport, producer.length)
+        self.transport.registerProducer(producer, True)
         try:
-            failed = await connection.ready
-        except BaseException:
-            connection.abortConnection()
-            raise
-        if failed is not None:
-            raise handshake_failure(failed, self.place) from failed
-        made: IProtocol = connection.wrappedProtocol
-        return made
-
-
-@implementer(IAgentEndpointFactory)
-class Endpoints:
-    """Gives twisted.web's Agent the endpoint for each URI.
-
-    Args:
-        reactor: The reactor.
-        policy: Verifies the certificates.
-        connect_timeout_seconds: For name, TCP and TLS together.
-        opened: Called with each Connection once it is made.
-        lost: Called with it when it is gone.
-    """
-
-    def __init__(
-        self,
-        reactor: Any,
-        policy: IPolicyForHTTPS,
-        connect_timeout_seconds: float,
-        opened: Callable[[Connection], None],
-        lost: Callable[[Connection], None],
-    ) -> None:
-        self.reactor = reactor
-        self.connect_timeout_seconds = connect_timeout_seconds
-        self.opened = opened
-        self.lost = lost
-        self._policy = policy
-
-    def endpointForURI(self, uri: URI) -> _Endpoint:
-        """The endpoint for one URI; nothing is looked up until it connects."""
-        return _Endpoint(self, uri)
-
-    def stream(self, uri: URI) -> IStreamClientEndpoint:
-        """The endpoint below: TCP, and TLS for https."""
-        host, seconds = uri.host.decode("ascii"), self.connect_timeout_seconds
-        endpoint: IStreamClientEndpoint
-        if isIPAddress(host):  # HostnameEndpoint tells that one has failed 0.3 s later
-            endpoint = TCP4ClientEndpoint(self.reactor, host, uri.port, seconds)
-        elif isIPv6Address(host):
-            endpoint = TCP6ClientEndpoint(self.reactor, host, uri.port, seconds)
+            producing = producer.startProducing(writer)
+        except Exception as error:  # noqa: BLE001 - whatever the caller's producer raises is the request's
+            self.abort(error)
         else:
-            endpoint = HostnameEndpoint(self.reactor, host, uri.port, seconds)
-        if uri.scheme == b"https":
-            creator = self._policy.creatorForNetloc(uri.host, uri.port)
-            return wrapClientTLS(creator, endpoint, clock=self.reactor)
-        return endpoint
+            producing.addCallback(self._body_sent, producer, writer)
+            producing.addErrback(self._body_failed, producer)
+
+    def _body_sent(self, _: Any, producer: Any, writer: BodyWriter) -> None:
+        if self._producer is producer:
+            writer.finish()
+            self._producer = None
+            self.transport.unregisterProducer()
+
+    def _body_failed(self, failure: Failure, producer: Any) -> None:
+        if self._producer is producer:
+            self.abort(failure.value)
+
+    def _stop_expecting(self) -> bool:
+        expecting, self._expecting = self._expecting, None
+        if expecting is None:
+            return False
+        if expecting.active():
+            expecting.cancel()
+        return True
+
+    def _drop_body(self) -> None:
+        producer, self._producer = self._producer, None
+        if not self._stop_expecting():
+            self.transport.unregisterProducer()
+            producer.stopProducing()

@@ -91,6 +91,8 @@ class Fetcher:
                 reactor,
                 AgentSettings(
                     connect_timeout_seconds=settings.connect_timeout_seconds,
+                    max_connections=settings.concurrency,
+                    max_per_origin=settings.concurrency,
                     max_idle=settings.concurrency,
                     cacert=settings.cacert,
                 ),
@@ -181,7 +183,9 @@ class Fetcher:
             headers.addRawHeader(b"Authorization", target.authorization)
         try:
             return await self._agent.request(b"GET", target.url.encode("ascii"), headers, None)
-        except Exception as error:  # each kind is given its code, and chained
+        except FetchError:
+            raise
+        except Exception as error:  # another agent's: each kind is given its code, and chained
             raise fetch_error(error, target.place) from error
 
     async def _redirected(

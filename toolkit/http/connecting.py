@@ -1,0 +1,135 @@
+"""Connecting to an origin: name, TCP and TLS within one deadline."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.abstract import isIPAddress, isIPv6Address
+from twisted.internet.endpoints import (
+    HostnameEndpoint,
+    TCP4ClientEndpoint,
+    TCP6ClientEndpoint,
+    UNIXClientEndpoint,
+    wrapClientTLS,
+)
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.protocol import Factory
+from twisted.internet.ssl import Certificate, platformTrust, trustRootFromCertificates
+from twisted.web.client import BrowserLikePolicyForHTTPS, HostnameCachingHTTPSPolicy
+
+from toolkit.concurrency import deferred, within
+from toolkit.errors import SettingsError, TimedOut
+from toolkit.http.connection import Connection
+from toolkit.http.failures import FetchError, fetch_error, handshake_failure
+from toolkit.http.pool import Origin, Pool
+from toolkit.transport import prompt
+
+
+class Connector:
+    """Opens connections.
+
+    Args:
+        reactor: The reactor.
+        timeout_seconds: For name, TCP and TLS together.
+        cacert: A PEM file of the issuers to trust, or "" for the platform's.
+        unix_socket: The path of a UNIX socket to connect to in place of the origin, or "".
+
+    Raises:
+        SettingsError: Where `cacert` cannot be read.
+    """
+
+    def __init__(self, reactor: Any, timeout_seconds: float, cacert: str, unix_socket: str) -> None:
+        self._reactor = prompt(reactor)
+        self._timeout_seconds = timeout_seconds
+        self._unix_socket = unix_socket
+        # One context for each host: reading the trusted certificates takes tens of milliseconds.
+        self._policy = HostnameCachingHTTPSPolicy(
+            BrowserLikePolicyForHTTPS(_trust(cacert)), cacheSize=100
+        )
+
+    @deferred
+    async def connect(self, pool: Pool, origin: Origin) -> Connection:
+        """Open a connection.
+
+        Args:
+            pool: Whose connection it will be.
+            origin: Where it leads.
+
+        Returns:
+            A Deferred with the Connection, ready for a request. It fails with FetchError;
+            cancelling it closes what was opened.
+        """
+        seconds = self._timeout_seconds
+        try:
+            return await within(self._reactor, seconds, self._connected(pool, origin))
+        except TimedOut as error:
+            raise FetchError(
+                f"no connection to {origin.place} within {seconds:g} s; is the address right?",
+                "connect-timeout",
+            ) from error
+
+    @deferred
+    async def _connected(self, pool: Pool, origin: Origin) -> Connection:
+        factory = _Factory(pool, origin)
+        try:
+            connection: Any = await self._endpoint(origin).connect(factory)
+        except Exception as error:  # each kind is given its code, and chained
+            raise fetch_error(error, origin.place) from error
+        try:
+            failed = await connection.ready
+        except BaseException:
+            connection.abort()
+            raise
+        if failed is not None:
+            raise handshake_failure(failed, origin.place) from failed
+        made: Connection = connection
+        return made
+
+    def _endpoint(self, origin: Origin) -> IStreamClientEndpoint:
+        reactor, host, port = self._reactor, origin.host, origin.port
+        seconds = self._timeout_seconds
+        endpoint: IStreamClientEndpoint
+        if self._unix_socket:
+            endpoint = UNIXClientEndpoint(reactor, self._unix_socket, seconds)
+        elif isIPAddress(host):  # HostnameEndpoint tells that one has failed 0.3 s later
+            endpoint = TCP4ClientEndpoint(reactor, host, port, seconds)
+        elif isIPv6Address(host):
+            endpoint = TCP6ClientEndpoint(reactor, host, port, seconds)
+        else:
+            endpoint = HostnameEndpoint(reactor, host, port, seconds)
+        if origin.secure:
+            creator = self._policy.creatorForNetloc(host.encode("ascii"), port)
+            return wrapClientTLS(creator, endpoint, clock=reactor)
+        return endpoint
+
+
+class _Factory(Factory[Connection]):
+    noisy = False
+
+    def __init__(self, pool: Pool, origin: Origin) -> None:
+        self._pool = pool
+        self._origin = origin
+
+    def buildProtocol(self, addr: Any) -> Connection:
+        return Connection(self._pool, self._origin)
+
+
+def _trust(cacert: str) -> Any:
+    if not cacert:
+        return platformTrust()
+    try:
+        found = re.findall(
+            rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----",
+            Path(cacert).read_bytes(),
+            re.DOTALL,
+        )
+        if not found:
+            raise ValueError("there is no certificate in it")
+        return trustRootFromCertificates([Certificate.loadPEM(one) for one in found])
+    except Exception as error:  # OSError, ValueError, and what OpenSSL raises
+        reason = getattr(error, "strerror", None) or error
+        raise SettingsError(
+            [f"cacert: expected a PEM file of certificates, found {cacert!r} ({reason})"]
+        ) from error

@@ -1,0 +1,139 @@
+"""A request as it goes out: its head, and a body that is counted or cut into chunks."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer, IClientRequest, IResponse
+from zope.interface import implementer
+
+from toolkit.http.failures import FetchError, shown
+
+_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_TARGET = re.compile(rb"[!-~]+")
+_NEVER = re.compile(rb"[\0\r\n]")
+_OURS = frozenset((b"content-length", b"transfer-encoding"))
+"""What frames a message is said once, and by who sends it (RFC 9112 §6)."""
+REPEATABLE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
+"""Methods for which it does not matter whether it was done once or twice (RFC 9110 §9.2.2)."""
+_WITH_CONTENT = frozenset((b"POST", b"PUT", b"PATCH"))
+
+
+@implementer(IClientRequest)
+class Request:
+    """One request.
+
+    Args:
+        pool: What it is given to; it can take it back (`cancel`).
+        origin: Where it goes; its `host_field` is the value of Host, unless the headers have one.
+        method: The method.
+        uri: The whole URL, as its response tells it.
+        target: What stands in the request line: path and query.
+        headers: The headers, or None.
+        body: Produces the body, or None.
+
+    Raises:
+        FetchError: `invalid-url`, where method or URL hold what would end the line.
+    """
+
+    __slots__ = (
+        "absoluteURI", "answered", "body", "connection", "expects", "head", "headers", "method",
+        "origin", "pool", "repeatable",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        pool: Any,
+        origin: Any,
+        method: bytes,
+        uri: bytes,
+        target: bytes,
+        headers: Headers | None,
+        body: IBodyProducer | None,
+    ) -> None:
+        if not _TOKEN.fullmatch(method):
+            raise FetchError(f"{shown(repr(method))} is no method", "invalid-url")
+        if not _TARGET.fullmatch(target):
+            raise FetchError(
+                f"{shown(repr(uri), 300)} cannot be asked for: write what is no printable ASCII "
+                "as %XX",
+                "invalid-url",
+            )
+        self.method = method
+        self.absoluteURI = uri
+        self.headers = headers
+        self.body = body
+        self.repeatable = body is None and method in REPEATABLE
+        self.expects = False
+        self.answered: Deferred[IResponse] = Deferred(self._cancelled)
+        self.origin = origin
+        self.pool = pool
+        self.connection: Any = None
+        lines = [b"%b %b HTTP/1.1" % (method, target)]
+        if headers is None:
+            lines.append(b"Host: " + origin.host_field)
+        else:
+            self._add(headers, origin.host_field, lines)
+        if body is not None:
+            if body.length is UNKNOWN_LENGTH:
+                lines.append(b"Transfer-Encoding: chunked")
+            else:
+                lines.append(b"Content-Length: %d" % body.length)
+        elif method in _WITH_CONTENT:
+            lines.append(b"Content-Length: 0")
+        lines.append(b"\r\n")
+        self.head = b"\r\n".join(lines)
+
+    def _cancelled(self, _: object) -> None:
+        self.pool.cancel(self)
+
+    def _add(self, headers: Headers, host: bytes, lines: list[bytes]) -> None:
+        if not headers.hasHeader(b"host"):
+            lines.append(b"Host: " + host)
+        for name, values in headers.getAllRawHeaders():
+            if name.lower() in _OURS:
+                continue
+            if name.lower() == b"expect" and self.body is not None:
+                self.expects = values[0].lower() == b"100-continue"
+            for value in values:
+                if _NEVER.search(value) or not _TOKEN.fullmatch(name):
+                    raise FetchError(
+                        f"the header {shown(repr(name))} cannot be sent: {shown(repr(value))}",
+                        "invalid-url",
+                    )
+                lines.append(b"%b: %b" % (name, value))
+
+
+class BodyWriter:
+    """What a body producer writes to: as many bytes as were announced, or chunks.
+
+    Args:
+        transport: The transport.
+        length: The bytes announced, or UNKNOWN_LENGTH.
+    """
+
+    def __init__(self, transport: Any, length: Any) -> None:
+        self._transport = transport
+        self._chunked = length is UNKNOWN_LENGTH
+        self._left = 0 if self._chunked else length
+
+    def write(self, data: bytes) -> None:
+        """Send some more; raises ValueError where that is more than was announced."""
+        if self._chunked:
+            if data:
+                self._transport.writeSequence((b"%x\r\n" % len(data), data, b"\r\n"))
+            return
+        self._left -= len(data)
+        if self._left < 0:
+            raise ValueError("the body producer has written more than its length")
+        self._transport.write(data)
+
+    def finish(self) -> None:
+        """Say that it is all; raises ValueError where it is less than was announced."""
+        if self._left:
+            raise ValueError(f"the body producer has written {self._left} bytes too few")
+        if self._chunked:
+            self._transport.write(b"0\r\n\r\n")
