@@ -243,7 +243,7 @@ async def test_a_body_over_the_limit_is_cut_off(reactor: Any) -> None:
         }.items():
             error = await failure_of(fetcher.get(server.url(path, data)))
             assert error.code == "body-too-large", path
-            while server.open:
+            while path == "/huge" and server.open:  # the others had come whole by then
                 await server.gone
 
 
