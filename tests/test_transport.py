@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import trustme
@@ -21,7 +21,7 @@ from OpenSSL import SSL
 from twisted.internet import tcp
 from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.error import UnsupportedAddressFamily
-from twisted.internet.interfaces import IOpenSSLContextFactory, IReactorSSL
+from twisted.internet.interfaces import IHalfCloseableProtocol, IOpenSSLContextFactory, IReactorSSL
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
@@ -519,6 +519,75 @@ def test_a_connection_that_ended_is_freed_at_once(ends: str, way: str, streams: 
         assert transport() is None
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("why", ["paused before", "paused after", "half-closed"])
+@pytest.mark.parametrize("way", WAYS)
+def test_a_connection_that_only_writes_is_known_to_the_reactor(
+    way: str, why: str, streams: Streams
+) -> None:
+    """When the reactor stops, it ends what it knows of."""
+    reactor = streams[way]
+
+    @implementer(IHalfCloseableProtocol)
+    class HalfCloseable(Protocol):
+        def readConnectionLost(self) -> None: ...
+
+        def writeConnectionLost(self) -> None: ...
+
+    protocol: Any = HalfCloseable()
+    with adopted(reactor, protocol) as far:
+        if why == "paused before":
+            protocol.transport.pauseProducing()
+        elif why == "half-closed":
+            far.shutdown(socket.SHUT_WR)
+            reactor.iterate(1)
+        protocol.transport.write(b"bye")
+        if why == "paused after":
+            protocol.transport.pauseProducing()
+        assert protocol.transport in reactor.getWriters()
+        reactor.iterate(0)
+        reactor.iterate(0)
+        assert far.recv(10) == b"bye"
+        assert protocol.transport not in reactor.getWriters()
+        protocol.transport.abortConnection()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_turn_within_the_end_of_a_turn_sends_what_others_have_gathered(
+    way: str, streams: Streams
+) -> None:
+    reactor = streams[way]
+    seen, written = list[bytes](), list[bool]()
+
+    class Nests(Protocol):
+        transport: Any
+
+        def resumeProducing(self) -> None:
+            if not written:
+                return
+            self.transport.unregisterProducer()
+            reactor.iterate(0)
+            seen.append(second.recv(100))
+            others[1].transport.write(b"later")
+
+        def stopProducing(self) -> None: ...
+
+    nests, others = Nests(), [cast(Any, Protocol()), cast(Any, Protocol())]
+    with (
+        adopted(reactor, nests),
+        adopted(reactor, others[0]) as second,
+        adopted(reactor, others[1]) as third,
+    ):
+        nests.transport.registerProducer(nests, False)
+        nests.transport.write(b"first")
+        written.append(True)
+        others[0].transport.write(b"at once")
+        others[1].transport.write(b"and ")
+        iterate_until(reactor, lambda: seen)
+        assert seen == [b"at once"]
+        reactor.iterate(0)
+        assert third.recv(100) == b"and later"
 
 
 # What it is put into

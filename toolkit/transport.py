@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -48,21 +49,26 @@ class Turn:
 
     def __init__(self, reactor: Any) -> None:
         self.reactor = reactor
-        self.waiting: list[Gathering] = []
+        self.waiting: deque[Gathering] = deque()
         self.add: Callable[[Gathering], None] = self.waiting.append
         """Have a transport send what it has gathered when the turn ends."""
         self.log_contexts: dict[Gathering, dict[Any, Any]] = {}
         """The prompt reactor's, of transports that are busy."""
 
     def end(self) -> None:
-        """Send what was gathered. What is written meanwhile waits for the next end."""
-        waiting = self.waiting.copy()
-        self.waiting.clear()
-        for transport in waiting:
+        """Send what was gathered. What is written meanwhile may wait for the next end."""
+        waiting = self.waiting
+        for _ in range(len(waiting)):
+            if not waiting:  # a turn within this end has sent the rest
+                break
+            transport = waiting.popleft()
             try:
                 transport._send()
             except BaseException as error:  # noqa: BLE001 - it is one connection's, as in the reactor
                 log.callWithLogger(transport, transport._break, error)
+
+    def calls(self) -> None:
+        """A protocol is called during the end: it may run a turn of the reactor."""
 
 
 class _ScheduledTurn(Turn):
@@ -77,6 +83,14 @@ class _ScheduledTurn(Turn):
             self.reactor.callLater(0, self.end)
         self.waiting.append(transport)
 
+    def end(self) -> None:
+        super().end()
+        self.calls()
+
+    def calls(self) -> None:
+        if self.waiting:
+            self.reactor.callLater(0, self.end)
+
 
 class Gathering(tcp.Connection):
     """Gathers what is written during a turn, and sends it when the turn ends.
@@ -87,6 +101,7 @@ class Gathering(tcp.Connection):
 
     _turn: Turn | None = None  # None leaves everything to Twisted
     _gathered = False  # whether it waits for the end of the turn
+    _paused = False  # whether it is not read from: then only its writing is known to the reactor
     _writing = False  # whether the reactor says when it can be written to
     _told_broken = False  # the kernel told of a reset, and tells it but once
     _nothing_waits = False  # all was sent just now, and doWrite is to do what comes after
@@ -95,6 +110,7 @@ class Gathering(tcp.Connection):
     def write(self, data: bytes) -> None:
         if (
             self._writing  # the kernel would take no more, or the connection is to be closed
+            or self._paused
             or self.TLS
             or self._turn is None
             or not self.connected
@@ -127,6 +143,24 @@ class Gathering(tcp.Connection):
     def stopWriting(self) -> None:
         self._writing = self._aborting  # what is written after an abort is left to Twisted
         super().stopWriting()
+
+    def stopReading(self) -> None:
+        self._not_read()
+        super().stopReading()
+
+    def readConnectionLost(self, reason: Failure) -> None:
+        self._not_read()
+        super().readConnectionLost(reason)
+
+    def _not_read(self) -> None:
+        self._paused = True
+        # Else the reactor would know nothing of it, and at its end not end it with all the others.
+        if self._gathered and not self._writing and not self._aborting:
+            self.startWriting()
+
+    def startReading(self) -> None:
+        self._paused = False
+        super().startReading()
 
     def connectionLost(self, reason: Failure) -> None:
         if self._turn is not None:
@@ -164,6 +198,8 @@ class Gathering(tcp.Connection):
             or self._writeDisconnecting
             or (self.producer is not None and (self.producerPaused or not self.streamingProducer))
         ):
+            assert self._turn is not None
+            self._turn.calls()
             log.callWithLogger(self, self._all_sent)
 
     def _all_sent(self) -> None:
