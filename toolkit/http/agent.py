@@ -113,8 +113,10 @@ class HTTPAgent:
             failed: Deferred[IResponse] = Deferred()
             failed.errback(error)
             return failed
+        answered = request.answered
+        assert answered is not None
         self._pool.request(request)
-        return request.answered
+        return answered
 
     def close(self) -> Deferred[None]:
         """Close every connection, those in use too; no more requests are taken.

@@ -97,7 +97,8 @@ class Connection(Protocol):
         if parser.complete:
             self._finish(response)
         if first:
-            request.answered.callback(response)
+            request.connection = None
+            request.take_answered().callback(response)
             if self._response is response and not response.is_read:
                 self.wait()
         else:
@@ -155,8 +156,9 @@ class Connection(Protocol):
             if response is not None:
                 response.ended(error)
                 response.deliver()
-            elif not request.answered.called and not self._again(request, parser):
-                request.answered.errback(error)
+            elif not request.is_cancelled and not self._again(request, parser):
+                request.connection = None
+                request.take_answered().errback(error)
         parser.close()
 
     def _why(self, reason: Failure, in_body: bool) -> BaseException | None:

@@ -44,9 +44,22 @@ class ResponseParser:
         keep_alive: Whether the connection may be used again; known when it is complete.
     """
 
+    status = 0
+    phrase = b""
+    minor = 1
+    length: int | None = None
+    has_head = complete = keep_alive = False
+    _wrong = ""
+    _chunked = False
+    _chunks = 0  # begun during this feed
+    _in_last_chunk = False  # perhaps: its size is known, and no byte of it came
+    _unseen = 0  # bytes that llhttp has told nothing of, since it last did
+    _interim = 0
+
     def __init__(self, place: str) -> None:
         self._place = place
         self._parser = HttpResponseParser(self)
+        self.trailers: list[tuple[bytes, bytes]] = []
         self.begin(False)
 
     def begin(self, head: bool) -> None:
@@ -55,24 +68,19 @@ class ResponseParser:
         Args:
             head: Whether it answers a HEAD request, and so has no body (RFC 9110 §9.3.2).
         """
-        self.status = 0
-        self.phrase = b""
-        self.minor = 1
         self.headers: list[tuple[bytes, bytes]] = []
-        self.trailers: list[tuple[bytes, bytes]] = []
-        self.length: int | None = None
         self.body: list[bytes] = []
-        self.has_head = False
-        self.complete = False
-        self.keep_alive = False
+        self.length = None
+        self.has_head = self.complete = self.keep_alive = False
         self._to_head = head
-        self._chunked = False
-        self._interim = 0
-        self._wrong = ""
         self._head_bytes = 0
-        self._chunks = 0  # begun during this feed
-        self._in_last_chunk = False  # perhaps: its size is known, and no byte of it came
-        self._unseen = 0  # bytes that llhttp has told nothing of, since it last did
+        if self.trailers or self._chunked or self._interim or not self.minor:
+            self.trailers = []
+            self.minor = 1
+            self._chunked = self._in_last_chunk = False
+            self._interim = self._unseen = 0
+        self.phrase = b""
+        self.status = 0
 
     @property
     def begun(self) -> bool:

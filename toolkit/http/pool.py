@@ -99,7 +99,7 @@ class Pool:
         origin: Origin = request.origin
         request.connection = None
         if self._closed is not None:
-            request.answered.errback(_closed())
+            request.take_answered().errback(_closed())
         elif origin.idle:
             connection = origin.idle.pop()
             del self._idle[connection]
@@ -107,7 +107,7 @@ class Pool:
         elif origin.connections < self._max_per_origin and self._has_room():
             self._open_for(request)
         elif len(self._waiting) >= self._max_waiting:
-            request.answered.errback(
+            request.take_answered().errback(
                 FetchError(
                     f"{len(self._waiting)} requests wait for a connection already; ask for fewer "
                     "at once, or allow more (max_waiting)",
@@ -166,7 +166,7 @@ class Pool:
                 self._expiry.cancel()
                 self._expiry = None
             for request in list(self._waiting):
-                self._take(request).answered.errback(_closed())
+                self._take(request).take_answered().errback(_closed())
             for connecting in list(self._connecting.values()):
                 connecting.cancel()
             for connection in list(self._open):
@@ -194,8 +194,8 @@ class Pool:
 
     def _failed(self, failure: Failure, request: Request) -> None:
         del self._connecting[request]
-        if not request.answered.called:
-            request.answered.errback(failure)
+        if not request.is_cancelled:
+            request.take_answered().errback(failure)
         self._gone(request.origin)
 
     def _gone(self, origin: Origin) -> None:

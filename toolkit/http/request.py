@@ -40,8 +40,8 @@ class Request:
     """
 
     __slots__ = (
-        "absoluteURI", "answered", "body", "connection", "expects", "head", "headers", "method",
-        "origin", "pool", "repeatable",
+        "absoluteURI", "answered", "body", "connection", "expects", "head", "headers",
+        "is_cancelled", "method", "origin", "pool", "repeatable",
     )  # fmt: skip
 
     def __init__(
@@ -54,7 +54,7 @@ class Request:
         headers: Headers | None,
         body: IBodyProducer | None,
     ) -> None:
-        if not _TOKEN.fullmatch(method):
+        if method not in REPEATABLE and not _TOKEN.fullmatch(method):
             raise FetchError(f"{shown(repr(method))} is no method", "invalid-url")
         if not _TARGET.fullmatch(target):
             raise FetchError(
@@ -68,15 +68,16 @@ class Request:
         self.body = body
         self.repeatable = body is None and method in REPEATABLE
         self.expects = False
-        self.answered: Deferred[IResponse] = Deferred(self._cancelled)
+        self.answered: Deferred[IResponse] | None = Deferred(self._cancelled)
+        self.is_cancelled = False
         self.origin = origin
         self.pool = pool
         self.connection: Any = None
+        if headers is None and self.repeatable:
+            self.head = b"%b %b HTTP/1.1\r\nHost: %b\r\n\r\n" % (method, target, origin.host_field)
+            return
         lines = [b"%b %b HTTP/1.1" % (method, target)]
-        if headers is None:
-            lines.append(b"Host: " + origin.host_field)
-        else:
-            self._add(headers, origin.host_field, lines)
+        self._add(headers or Headers(), origin.host_field, lines)
         if body is not None:
             if body.length is UNKNOWN_LENGTH:
                 lines.append(b"Transfer-Encoding: chunked")
@@ -87,7 +88,16 @@ class Request:
         lines.append(b"\r\n")
         self.head = b"\r\n".join(lines)
 
+    def take_answered(self) -> Deferred[IResponse]:
+        """The Deferred of the answer, to fire it. The request no longer knows it: the response
+        knows the request, and none of the three shall wait for the garbage collector."""
+        answered, self.answered = self.answered, None
+        assert answered is not None
+        return answered
+
     def _cancelled(self, _: object) -> None:
+        self.is_cancelled = True
+        self.answered = None
         self.pool.cancel(self)
 
     def _add(self, headers: Headers, host: bytes, lines: list[bytes]) -> None:

@@ -15,6 +15,8 @@ from zope.interface import implementer
 from toolkit.http.parser import ResponseParser
 from toolkit.http.request import Request
 
+_WHOLE = Failure(ResponseDone("the body is whole"))
+
 
 @implementer(IResponse)
 class Response:
@@ -91,7 +93,7 @@ class Response:
     def ended(self, error: BaseException | None) -> None:
         """Nothing more will come: the body is whole, or this is why not."""
         self._connection = None
-        self._end = Failure(ResponseDone() if error is None else error)
+        self._end = _WHOLE if error is None else Failure(error)
         if error is not None:
             self._pieces.clear()  # nobody is to take a part for the whole
 
