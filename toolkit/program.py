@@ -18,6 +18,7 @@ from twisted.internet.error import ReactorNotRunning
 from twisted.internet.interfaces import _ISupportsExitSignalCapturing
 
 from toolkit.errors import ToolkitError
+from toolkit.steady import steady
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -44,7 +45,8 @@ def run(
     | its output cannot be written (a full disk) | one line | 1 |
 
     What still runs in the reactor's threads at the end has 5 s too. The reactor is the prompt one
-    (`toolkit.reactor`), unless the program has imported another before.
+    (`toolkit.reactor`), unless the program has imported another before; either measures time on the
+    monotonic clock (`toolkit.steady`).
 
     Args:
         main: Called with the reactor; returns a Deferred, a coroutine, a number or None.
@@ -61,6 +63,7 @@ def run(
         install()
     from twisted.internet import reactor
 
+    steady(reactor)
     name = program or os.path.basename(sys.argv[0]).removesuffix(".py")
     sys.exit(_Program(reactor, main, name, grace_seconds).run())
 
