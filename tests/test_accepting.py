@@ -77,7 +77,7 @@ def test_those_closed_with_the_descriptor_in_reserve_are_one_line_a_second(
 ) -> None:
     real = port.socket
     for _ in range(5):
-        port.socket = Full(real, errno.EMFILE, *[0] * 20)
+        port.socket, port.numberAccepts = Full(real, errno.EMFILE, *[0] * 20), 100
         port.doRead()
         assert port in reactor.readers
         reactor.advance(0)
@@ -143,7 +143,7 @@ def test_the_last_ones_are_told_at_the_close(
 ) -> None:
     real = port.socket
     for _ in range(2):
-        port.socket = Full(real, errno.EMFILE, 0, 0)
+        port.socket, port.numberAccepts = Full(real, errno.EMFILE, 0, 0), 100
         port.doRead()
         reactor.advance(0)
     port.socket = real
