@@ -11,7 +11,7 @@ from twisted.application.service import IService
 from twisted.logger import globalLogPublisher
 
 from toolkit._daemon import Launcher
-from toolkit._process import Process
+from toolkit._process import LATE_SECONDS, Process
 from toolkit.errors import ToolkitError, reason_of
 from toolkit.group import Group
 from toolkit.listen import ListenSettings
@@ -45,6 +45,8 @@ def application(reactor: Any, site: Site, daemon: MutableMapping[str, Any]) -> I
     settings = _log_settings(site, daemon)
     log = None if settings is None else _log(site, settings)
     is_twistd = "nodaemon" in daemon
+    launcher = Launcher(daemon)
+    launcher.bound(limits.start_seconds + 2 * limits.stop_seconds + LATE_SECONDS)
     if log is not None and not is_twistd:
         globalLogPublisher.addObserver(log)  # twist cannot be given a log: it has its own too
     return Process(
@@ -60,7 +62,7 @@ def application(reactor: Any, site: Site, daemon: MutableMapping[str, Any]) -> I
             for table in site.services
             if isinstance(table.settings, ListenSettings)
         },
-        launcher=Launcher(daemon),
+        launcher=launcher,
     )
 
 

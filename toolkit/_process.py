@@ -165,6 +165,7 @@ class Process(Service):
             self._guard(self._stop_seconds + LATE_SECONDS, self._end_now)
 
     def _end_now(self) -> None:
+        self._launcher.tell("it was ended by force before it was ready")
         if self._leaves:
             with suppress(OSError):
                 os.unlink(self._leaves)

@@ -77,6 +77,9 @@ def _check_endpoint(description: str) -> None:
         raise ValueError(_endpoint_help("stdio cannot be listened on"))
     try:
         endpoint = serverFromString(object(), description)
+    except (KeyError, IndexError) as error:
+        why = "systemd passed no such socket; FileDescriptorName= in its .socket unit names it"
+        raise ValueError(_endpoint_help(why)) from error
     except Exception as error:
         raise ValueError(_endpoint_help(str(error))) from error
     port = getattr(endpoint, "_port", 0)

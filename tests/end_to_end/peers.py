@@ -6,6 +6,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
+from twisted.internet.error import ConnectError
 from twisted.internet.protocol import Protocol
 
 LOCAL = "tcp:0:interface=127.0.0.1"
@@ -67,11 +68,9 @@ async def connect(reactor: Any, port: int) -> RemotePeer:
 
 async def refused(reactor: Any, port: int) -> bool:
     """Whether nobody listens there."""
-    from twisted.internet.error import ConnectionRefusedError
-
     try:
         peer = await connect(reactor, port)
-    except ConnectionRefusedError:
+    except ConnectError:
         return True
     peer.transport.abortConnection()
     await peer.lost()
