@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
+from twisted.internet import error
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.error import ConnectError
@@ -70,8 +72,17 @@ async def refused(reactor: Any, port: int) -> bool:
     """Whether nobody listens there."""
     try:
         peer = await connect(reactor, port)
-    except ConnectError:
-        return True
+    except ConnectError as failed:
+        return isinstance(failed, error.ConnectionRefusedError)  # and not reset meanwhile
     peer.transport.abortConnection()
     await peer.lost()
     return False
+
+
+async def cut_off(reactor: Any, port: int) -> bool:
+    """Whether a connection is closed at once, without a byte."""
+    try:
+        peer = await connect(reactor, port)
+    except ConnectError as failed:
+        return failed.osError == errno.ECONNRESET  # before connect(2) was through
+    return await peer.lost() == b""

@@ -31,7 +31,7 @@ from toolkit import Declaration, Settings
 from twisted.application.service import Service
 
 class HeldUpSettings(Settings):
-    '''Holds the reactor up on SIGUSR1, for the interval of the watchdog.'''
+    '''Holds the reactor up on SIGUSR1, for as long as the watchdog waits.'''
 
 class HeldUp(Service):
     def __init__(self, shared, settings):
@@ -41,7 +41,7 @@ class HeldUp(Service):
         signal.signal(signal.SIGUSR1, lambda *_: self.reactor.callFromThread(self.hold))
     def hold(self):
         print("held up", flush=True)
-        time.sleep(4)
+        time.sleep(2)
         print("goes on", flush=True)
 
 SERVICE = Declaration(HeldUpSettings, HeldUp)
@@ -54,7 +54,7 @@ async def test_the_watchdog_hears_while_the_reactor_turns_and_not_while_it_is_he
 ) -> None:
     (tmp_path / "heldup.py").write_text(HELD_UP)
     (tmp_path / "site.toml").write_text("[service.heldup]\n")
-    env = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "4000000"}
+    env = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "2000000"}
     program = start("twistd", "-n", "toolkit", "--config", "site.toml", env=env)
     for told in (b"READY=1", b"WATCHDOG=1", b"WATCHDOG=1"):
         assert await deferToThread(systemd.recv, 100) == told
@@ -132,9 +132,11 @@ async def test_the_readmes_unit_file_is_one(tmp_path: Path) -> None:
     from twisted.internet.utils import getProcessOutputAndValue
 
     readme = (Path(__file__).parents[2] / "README.md").read_text()
-    unit = tmp_path / "site.service"
-    unit.write_text(readme.partition("```ini\n")[2].partition("```")[0])
+    unit = tmp_path / "toolkit-readme-test.service"
+    text = readme.partition("```ini\n")[2].partition("```")[0]
+    unit.write_text(text.replace("/srv/site/.venv/bin", str(BIN)))
     out, err, status = await getProcessOutputAndValue(
         shutil.which("systemd-analyze"), ["verify", str(unit)]
     )
     assert status == 0, out + err
+    assert b"toolkit-readme-test" not in err, err
