@@ -84,5 +84,5 @@ async def cut_off(reactor: Any, port: int) -> bool:
     try:
         peer = await connect(reactor, port)
     except ConnectError as failed:
-        return failed.osError == errno.ECONNRESET  # before connect(2) was through
+        return bool(failed.osError == errno.ECONNRESET)  # before connect(2) was through
     return await peer.lost() == b""

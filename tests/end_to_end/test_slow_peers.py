@@ -46,7 +46,8 @@ async def test_slow_heads_bodies_and_readers_are_dropped_while_others_are_served
 ) -> None:
     (tmp_path / "big.py").write_text(BIG)
     (tmp_path / "site.toml").write_text(
-        f'[log]\nlevel = "debug"\n[service.big]\nlisten = "{LOCAL}"\nhead_seconds = {LIMIT_SECONDS}\n'
+        f'[log]\nlevel = "debug"\n[service.big]\nlisten = "{LOCAL}"\n'
+        f"head_seconds = {LIMIT_SECONDS}\n"
         f"body_seconds = {LIMIT_SECONDS}\nwrite_stall_seconds = {LIMIT_SECONDS}\n"
     )
     program = start("twistd", "-n", "toolkit", "--config", "site.toml")
