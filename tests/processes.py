@@ -84,7 +84,8 @@ class Program(ProcessProtocol):
 
 
 Start = Callable[..., Program]
-"""`start(*arguments, env={}, cwd=…)`: the first argument is a program of this environment."""
+"""`start(*arguments, env={}, cwd=…, descriptors={3: …})`: the first argument is a program of this
+environment; `descriptors` are passed on, by the number that each has there."""
 
 
 def starter(reactor: Any, folder: Path, programs: list[Program]) -> Start:
@@ -97,14 +98,23 @@ def starter(reactor: Any, folder: Path, programs: list[Program]) -> Start:
     """
 
     def start(
-        name: str, *arguments: str, env: Mapping[str, str] | None = None, cwd: Path = folder
+        name: str,
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        cwd: Path = folder,
+        descriptors: Mapping[int, int] | None = None,
     ) -> Program:
         program = Program()
         command = sys.executable if name == "python" else str(BIN / name)
         environment = {k: v for k, v in os.environ.items() if not k.startswith("TOOLKIT_")}
         environment.update(env or {})
         reactor.spawnProcess(
-            program, command, [command, *arguments], env=environment, path=str(cwd)
+            program,
+            command,
+            [command, *arguments],
+            env=environment,
+            path=str(cwd),
+            childFDs={0: "w", 1: "r", 2: "r", **(descriptors or {})},
         )
         programs.append(program)
         return program

@@ -403,6 +403,16 @@ def test_it_is_idle_since_its_last_byte(last: float) -> None:
     assert not peer.connected
 
 
+def test_a_limit_of_next_to_nothing_is_looked_at_some_times_a_second() -> None:
+    clock = Clock()
+    _, connect = limited(clock, write_stall_seconds=1e-9, idle_seconds=1e-9)
+    peer = connect()
+    [look] = clock.getDelayedCalls()
+    assert look.getTime() >= 0.02
+    clock.pump([0.02, 0.02])
+    assert not peer.connected
+
+
 def test_one_that_only_sends_lives() -> None:
     clock = Clock()
     _, connect = limited(clock, idle_seconds=4)

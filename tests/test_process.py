@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from twisted.internet.task import Clock
 from twisted.logger import ILogObserver, LogEvent, formatEvent
 
 from tests.processes import Start
+from toolkit._daemon import Launcher
 from toolkit._process import Process
 from toolkit.group import Group
 
@@ -159,6 +161,55 @@ def test_the_application_is_given_the_log_if_there_is_one() -> None:
     log: Any = [].append
     Running(log=log).process.setServiceParent(root)
     assert ILogObserver(root) is log
+
+
+def test_a_limit_too_low_for_the_connections_is_told_before_the_services_start(
+    logged: list[LogEvent],
+) -> None:
+    running = Running(connections={"echo": 10**9})
+    running.run()
+    [line] = [line for line in messages(logged) if "too few for the connections" in line]
+    assert "echo" in line
+    assert "ready" not in messages(logged)
+
+
+class Pipe:
+    """The pipe on which a launcher waits."""
+
+    def __init__(self) -> None:
+        self._reading, writing = os.pipe()
+        os.set_blocking(self._reading, False)
+        self.launcher = Launcher({"statusPipe": writing})
+
+    def read(self) -> bytes:
+        return os.read(self._reading, 1000)
+
+    def close(self) -> None:
+        self.launcher.tell()
+        os.close(self._reading)
+
+
+@pytest.fixture
+def pipe() -> Iterator[Pipe]:
+    pipe = Pipe()
+    yield pipe
+    pipe.close()
+
+
+def test_a_daemons_launcher_waits_until_every_service_is_ready(pipe: Pipe) -> None:
+    running = Running(launcher=pipe.launcher)
+    running.run()
+    with pytest.raises(BlockingIOError):
+        pipe.read()
+    running.service.starts[0].callback(None)
+    assert pipe.read() == b"0"
+
+
+def test_a_daemons_launcher_hears_of_a_stop_during_the_start(pipe: Pipe) -> None:
+    running = Running(launcher=pipe.launcher)
+    running.run()
+    running.process.stopService()
+    assert pipe.read() == b"1 it was stopped before it was ready"
 
 
 # What ends the process, or would a while later, is done in another one.

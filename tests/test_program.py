@@ -77,6 +77,8 @@ def wait_for_line(process: subprocess.Popen[str], line: str) -> None:
         ("def main(reactor): return succeed(4)", 4),
         ("def main(reactor): return deferLater(reactor, 0, lambda: 5)", 5),
         ("async def main(reactor): return 'words'", 0),
+        ("async def main(reactor): return [3]", 0),
+        ("async def main(reactor): return True", 1),
         ("async def main(reactor): raise SystemExit", 0),
         ("async def main(reactor): raise SystemExit(7)", 7),
         ("def main(reactor): raise SystemExit(8)", 8),
@@ -138,6 +140,14 @@ def test_a_cancellation_that_nobody_asked_for_is_a_bug(start: Start) -> None:
     status, _, err = ended(start("async def main(r): raise CancelledError()\nrun(main)"))
     assert status == 1
     assert "CancelledError" in err
+
+
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_a_generators_exit_that_main_raises_is_a_bug(start: Start, kind: str) -> None:
+    status, out, err = ended(start(f"{kind} main(reactor): raise GeneratorExit\nrun(main)"))
+    assert (status, out) == (1, "")
+    assert err.count("Traceback") == 1
+    assert err.endswith("GeneratorExit\n")
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

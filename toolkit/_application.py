@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 from msgspec.structs import replace
 from twisted.application.service import IService
 from twisted.logger import globalLogPublisher
 
-from toolkit._process import Process
+from toolkit._daemon import Launcher
+from toolkit._process import LATE_SECONDS, Process
 from toolkit.errors import ToolkitError, reason_of
 from toolkit.group import Group
+from toolkit.listen import ListenSettings
 from toolkit.log import Log, LogSettings
 from toolkit.service import Shared
 from toolkit.settings import Secret, fields_of
@@ -20,7 +22,7 @@ from toolkit.site import ServiceTable, Site
 from toolkit.transport import prompt
 
 
-def application(reactor: Any, site: Site, daemon: Mapping[str, Any]) -> IService:
+def application(reactor: Any, site: Site, daemon: MutableMapping[str, Any]) -> IService:
     """Make the services of a site, and the process around them.
 
     Args:
@@ -43,6 +45,8 @@ def application(reactor: Any, site: Site, daemon: Mapping[str, Any]) -> IService
     settings = _log_settings(site, daemon)
     log = None if settings is None else _log(site, settings)
     is_twistd = "nodaemon" in daemon
+    launcher = Launcher(daemon)
+    launcher.bound(limits.start_seconds + 2 * limits.stop_seconds + LATE_SECONDS)
     if log is not None and not is_twistd:
         globalLogPublisher.addObserver(log)  # twist cannot be given a log: it has its own too
     return Process(
@@ -53,6 +57,12 @@ def application(reactor: Any, site: Site, daemon: Mapping[str, Any]) -> IService
         reopen=None if log is None else log.reopen,
         leaves=daemon.get("pidfile") or "",
         log_is_elsewhere=is_twistd and settings is not None and _is_elsewhere(settings),
+        connections={
+            table.name: table.settings.max_connections
+            for table in site.services
+            if isinstance(table.settings, ListenSettings)
+        },
+        launcher=launcher,
     )
 
 

@@ -17,9 +17,11 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import ILogObserver, Logger
 from twisted.python.failure import Failure
 
+from toolkit._daemon import Launcher
+from toolkit.descriptors import raise_limit, shortage
 from toolkit.errors import StartFailed
 from toolkit.group import Group
-from toolkit.systemd import notify
+from toolkit.systemd import Watchdog, notify
 
 LATE_SECONDS = 1.0
 """How much longer than its time for stopping the process may take to be gone."""
@@ -44,6 +46,9 @@ class Process(Service):
             told on stderr too.
         environment: `os.environ`, for systemd.
         guard: Calls a function after so many seconds, whatever the reactor does.
+        connections: The most connections of each service, which the limit on open files should
+            allow.
+        launcher: Who waits for a daemon to be up.
     """
 
     _log = Logger()
@@ -59,6 +64,8 @@ class Process(Service):
         log_is_elsewhere: bool = False,
         environment: Mapping[str, str] = os.environ,
         guard: Callable[[float, Callable[[], None]], object] | None = None,
+        connections: Mapping[str, int] | None = None,
+        launcher: Launcher | None = None,
     ) -> None:
         self._reactor = reactor
         self._group = group
@@ -71,6 +78,9 @@ class Process(Service):
         self._signalled = False
         self._guard = guard or _from_a_thread
         self._end_is_bounded = False
+        self._connections = connections or {}
+        self._launcher = launcher or Launcher({})
+        self._watchdog = Watchdog(reactor, environment)
 
     def setServiceParent(self, parent: Any) -> None:
         """Become the application's service, and give the application its log."""
@@ -85,11 +95,14 @@ class Process(Service):
     def startService(self) -> None:
         """Start the group as soon as the reactor runs."""
         super().startService()
+        self._launcher.take()
         self._reactor.callWhenRunning(self._start)
 
     def stopService(self) -> Deferred[None]:
         """Stop the group, within its time."""
         super().stopService()
+        self._watchdog.stop()
+        self._launcher.tell("it was stopped before it was ready")
         notify(self._environment, "STOPPING=1")
         self._bound_the_end()
         return self._group.stopService()
@@ -101,12 +114,17 @@ class Process(Service):
             signal.signal(number, self._on_signal)
         if self._reopen is not None:
             signal.signal(signal.SIGHUP, self._on_hangup)
+        lack = shortage(raise_limit(), self._connections)
+        if lack:
+            self._log.warn("{lack}", lack=lack)
         starting = self._group.startService()
         starting.addCallbacks(self._ready, self._failed)
 
     def _ready(self, _result: object) -> None:
         self._log.info("ready")
         notify(self._environment, "READY=1")
+        self._watchdog.start()
+        self._launcher.tell()
 
     def _failed(self, failure: Failure) -> None:
         if failure.check(CancelledError, StartFailed) and not self.running:
@@ -115,7 +133,9 @@ class Process(Service):
             self._log.critical("{reason}", reason=str(failure.value))
             if self._log_is_elsewhere and sys.__stderr__ is not None:
                 print(f"toolkit: {failure.value}", file=sys.__stderr__)
+            self._launcher.tell(str(failure.value))
         else:
+            self._launcher.tell("the services could not be started")
             self._log.failure("the services could not be started", failure)
         # The reactor's own end gives status 0, and twistd has no other way to say more.
         atexit.register(_leave, 1)
@@ -145,6 +165,7 @@ class Process(Service):
             self._guard(self._stop_seconds + LATE_SECONDS, self._end_now)
 
     def _end_now(self) -> None:
+        self._launcher.tell("it was ended by force before it was ready")
         if self._leaves:
             with suppress(OSError):
                 os.unlink(self._leaves)

@@ -93,7 +93,9 @@ def makeService(options: Options) -> IService:
 
     from toolkit._application import application
     from toolkit.errors import ToolkitError
+    from toolkit.steady import steady
 
+    steady(reactor)
     try:
         return application(reactor, options.site, options.parent or {})
     except ToolkitError as error:

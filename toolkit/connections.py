@@ -22,6 +22,10 @@ SWEEP_SECONDS = 2.5
 """The longest from one look at the connections to the next; a limit is kept within two looks."""
 
 
+MIN_SWEEP_SECONDS = 0.02
+"""The shortest: a limit of a microsecond must not take the whole processor."""
+
+
 class Limits(Protocol):
     """What `Connections` reads of a service's settings."""
 
@@ -50,7 +54,8 @@ class Connections:
     closed at once, and the number of those is logged once a second at most. A connection without
     a byte either way for `idle_seconds` is closed; one whose peer takes nothing of what waits for
     it for `write_stall_seconds`, or that has been asked to close and still is open after so long
-    without a byte, is aborted. Each happens at most a quarter of the time, or 5 s, too late.
+    without a byte, is aborted. Each happens at most a quarter of the time, or 5 s, too late, but
+    may be 0.04 s late.
 
     Args:
         clock: The reactor, or in a test a Clock.
@@ -77,7 +82,7 @@ class Connections:
         self._empty: list[Deferred[None]] = []
         self.refused_in_all = 0
         shortest = min(limits.idle_seconds, limits.write_stall_seconds)
-        self._sweep_seconds = min(SWEEP_SECONDS, shortest / 8)
+        self._sweep_seconds = max(MIN_SWEEP_SECONDS, min(SWEEP_SECONDS, shortest / 8))
 
     def __len__(self) -> int:
         """How many connections there are."""

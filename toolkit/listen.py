@@ -9,7 +9,6 @@ import socket
 from typing import Annotated, Any
 
 from twisted.application.service import IService, Service
-from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
@@ -17,6 +16,7 @@ from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolFacto
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from toolkit.accepting import described
 from toolkit.concurrency import deferred
 from toolkit.connect import MAX_PATH_BYTES
 from toolkit.connections import Connections
@@ -200,21 +200,6 @@ def _hold(port: Any) -> Any:
     if hasattr(port, "stopReading"):
         port.stopReading()
     return port
-
-
-def described(address: IAddress) -> str:
-    """An address as the log shows it: `tcp:127.0.0.1:7000`, `tcp:[::1]:7000`, `unix:/run/a.sock`.
-
-    Args:
-        address: What a listening port's `getHost()` gives.
-    """
-    if isinstance(address, IPv4Address):
-        return f"tcp:{address.host}:{address.port}"
-    if isinstance(address, IPv6Address):
-        return f"tcp:[{address.host}]:{address.port}"
-    if isinstance(address, UNIXAddress):
-        return f"unix:{os.fsdecode(address.name or b'')}"
-    return str(address)
 
 
 def _refuse_path(endpoint: object) -> None:

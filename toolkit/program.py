@@ -18,6 +18,7 @@ from twisted.internet.error import ReactorNotRunning
 from twisted.internet.interfaces import _ISupportsExitSignalCapturing
 
 from toolkit.errors import ToolkitError
+from toolkit.steady import steady
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -34,7 +35,8 @@ def run(
 
     | what happens | what is printed on stderr | exit status |
     |---|---|---|
-    | it returns None, or a number | nothing | 0, or the number |
+    | it returns a number (as for `sys.exit`, True is 1) | nothing | the number |
+    | it returns anything else | nothing | 0 |
     | it raises SystemExit | its message, if it has one | its number, or 1 with a message |
     | it fails with a ToolkitError | one line | 1 |
     | it fails with anything else: a bug | a traceback | 1 |
@@ -43,8 +45,12 @@ def run(
     | whoever read its output has gone (`| head`) | nothing | 141 |
     | its output cannot be written (a full disk) | one line | 1 |
 
-    What still runs in the reactor's threads at the end has 5 s too. The reactor is the prompt one
-    (`toolkit.reactor`), unless the program has imported another before.
+    What still runs in the reactor's threads at the end has 5 s too; for a thread that the program
+    has made itself, and not as a daemon, Python waits for as long as it takes. A signal that comes
+    before `run` is called, while modules are still imported, is Python's own to answer.
+
+    The reactor is the prompt one (`toolkit.reactor`), unless the program has imported another
+    before; either measures time on the monotonic clock (`toolkit.steady`).
 
     Args:
         main: Called with the reactor; returns a Deferred, a coroutine, a number or None.
@@ -61,6 +67,7 @@ def run(
         install()
     from twisted.internet import reactor
 
+    steady(reactor)
     name = program or os.path.basename(sys.argv[0]).removesuffix(".py")
     sys.exit(_Program(reactor, main, name, grace_seconds).run())
 
@@ -110,8 +117,12 @@ class _Program:
                 result = await result
             status = result if isinstance(result, int) else 0
             self._status = status if 0 <= status <= 255 else 1  # the shell sees no others
-        except GeneratorExit:
-            raise
+        except GeneratorExit as error:
+            if not self._reactor.running:  # it did not end, and is collected with the process
+                raise
+            self._status = 1
+            with suppress(OSError):
+                self._status = self._failed(error)
         except BaseException as error:  # noqa: BLE001 - each has its line in the table
             self._status = 1
             with suppress(OSError):  # stderr may be closed

@@ -77,8 +77,14 @@ def _check_endpoint(description: str) -> None:
         raise ValueError(_endpoint_help("stdio cannot be listened on"))
     try:
         endpoint = serverFromString(object(), description)
+    except (KeyError, IndexError) as error:
+        why = "systemd passed no such socket; FileDescriptorName= in its .socket unit names it"
+        raise ValueError(_endpoint_help(why)) from error
     except Exception as error:
-        raise ValueError(_endpoint_help(str(error))) from error
+        why = str(error)
+        if type(error).__module__.startswith("OpenSSL."):  # it says so in numbers and names of C
+            why = "a file of it holds no key or no certificate in PEM"
+        raise ValueError(_endpoint_help(why)) from error
     port = getattr(endpoint, "_port", 0)
     if isinstance(port, int) and not 0 <= port <= 65535:
         raise ValueError(_endpoint_help("a port is 0 to 65535"))

@@ -1,10 +1,13 @@
-"""Telling systemd how far the process is (sd_notify(3))."""
+"""Telling systemd how far the process is, and that it lives (sd_notify(3))."""
 
 from __future__ import annotations
 
+import os
+import re
 import socket
 from collections.abc import Mapping
 
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 _log = Logger()
@@ -33,3 +36,58 @@ def notify(environment: Mapping[str, str], state: str) -> bool:
         _log.warn("could not tell systemd {state}: {error}", state=state, error=str(error))
         return False
     return True
+
+
+class Watchdog:
+    """Tells systemd's watchdog that the reactor turns (sd_watchdog_enabled(3)).
+
+    Four times in its interval, if systemd set one for this process. A turn that came later than
+    half the interval is not told: a reactor that is held up for so long, again and again, is as
+    good as dead, and systemd is to start another.
+
+    Args:
+        clock: The reactor, or in a test a Clock.
+        environment: `os.environ`, with WATCHDOG_USEC and WATCHDOG_PID.
+    """
+
+    def __init__(self, clock: IReactorTime, environment: Mapping[str, str]) -> None:
+        self._clock = clock
+        self._environment = environment
+        self._seconds = _watchdog_seconds(environment)
+        self._due = 0.0
+        self._call: IDelayedCall | None = None
+
+    def start(self) -> None:
+        """Tell it now, and from now on."""
+        if self._seconds:
+            self._due = self._clock.seconds()
+            self._tell()
+
+    def stop(self) -> None:
+        """Tell it no more."""
+        if self._call is not None:
+            self._call.cancel()
+            self._call = None
+
+    def _tell(self) -> None:
+        now = self._clock.seconds()
+        lag = now - self._due
+        if lag < self._seconds / 2:
+            notify(self._environment, "WATCHDOG=1")
+        else:
+            _log.warn(
+                "the reactor was held up for {lag:.1f} s: systemd's watchdog is not told", lag=lag
+            )
+        self._due = now + self._seconds / 4
+        self._call = self._clock.callLater(self._seconds / 4, self._tell)
+
+
+def _watchdog_seconds(environment: Mapping[str, str]) -> float:
+    """The watchdog's interval, or 0 where there is none for this process."""
+    value = environment.get("WATCHDOG_USEC", "")
+    if not value or environment.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
+        return 0.0
+    if not re.fullmatch(r"0*[1-9][0-9]{0,15}", value, re.ASCII):
+        _log.warn("WATCHDOG_USEC: expected microseconds, found {value}", value=value)
+        return 0.0
+    return int(value) / 1e6

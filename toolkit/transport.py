@@ -34,6 +34,8 @@ from twisted.python import log
 from twisted.python.failure import Failure
 from zope.interface import directlyProvides, providedBy
 
+from toolkit.accepting import Accepting
+
 __all__ = ["PromptConnections", "Turn", "prompt"]
 
 _log = Logger()
@@ -283,14 +285,14 @@ def _joined(transport: G, turn: Turn) -> G:
     return transport
 
 
-class _TCPPort(tcp.Port):
+class _TCPPort(Accepting):
     turn: Turn
 
     def transport(self, *arguments: Any) -> _TCPServer:  # type: ignore[override] # may be replaced
         return _joined(_TCPServer(*arguments), self.turn)
 
 
-class _UNIXPort(unix.Port):
+class _UNIXPort(Accepting, unix.Port):
     turn: Turn
 
     def transport(self, *arguments: Any) -> _UNIXServer:  # type: ignore[override] # may be replaced
@@ -472,7 +474,7 @@ MISSING = missing_from(
         ),
         tcp.Server: ("_fromConnectedSocket",),
         unix.Server: ("_fromConnectedSocket",),
-        tcp.Port: ("_fromListeningDescriptor", "transport"),
+        tcp.Port: ("_fromListeningDescriptor", "_logger", "transport"),
         unix.Port: ("_fromListeningDescriptor", "transport"),
         tcp.Connector: ("_makeTransport",),
         unix.Connector: ("_makeTransport",),

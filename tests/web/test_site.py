@@ -37,6 +37,7 @@ class Slow(Resource):
         request.finish()
 
 
+TOO_LATE = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 GET = b"GET / HTTP/1.1\r\nHost: example\r\n\r\n"
 
 
@@ -65,6 +66,7 @@ def ends(clock: Clock, peer: Peer, within_seconds: float) -> bool:
 
 def test_a_head_that_does_not_come_ends_the_connection(clock: Clock, peer: Peer) -> None:
     assert ends(clock, peer, 10)
+    assert peer.received == b""
 
 
 def test_a_head_that_comes_a_byte_a_second_ends_the_connection(clock: Clock, peer: Peer) -> None:
@@ -74,6 +76,7 @@ def test_a_head_that_comes_a_byte_a_second_ends_the_connection(clock: Clock, pee
     assert peer.connected
     clock.advance(1.1)
     assert not peer.connected
+    assert peer.received == TOO_LATE
 
 
 def test_a_body_that_comes_slowly_ends_the_connection(clock: Clock, peer: Peer) -> None:
@@ -84,6 +87,7 @@ def test_a_body_that_comes_slowly_ends_the_connection(clock: Clock, peer: Peer) 
     assert peer.connected
     clock.advance(1.1)
     assert not peer.connected
+    assert peer.received == TOO_LATE
 
 
 def test_a_kept_connection_waits_for_the_next_request(clock: Clock, peer: Peer, slow: Slow) -> None:
@@ -92,6 +96,7 @@ def test_a_kept_connection_waits_for_the_next_request(clock: Clock, peer: Peer, 
     slow.answer()
     assert peer.received.endswith(b"\r\n\r\ndone")
     assert ends(clock, peer, 60)
+    assert peer.received.endswith(b"\r\n\r\ndone")
 
 
 def test_the_second_head_has_its_own_deadline(clock: Clock, peer: Peer, slow: Slow) -> None:
@@ -100,6 +105,18 @@ def test_the_second_head_has_its_own_deadline(clock: Clock, peer: Peer, slow: Sl
     clock.advance(50)
     peer.send(b"GET / HT")
     assert ends(clock, peer, 10)
+    assert peer.received.endswith(b"done" + TOO_LATE)
+
+
+def test_a_slow_body_after_an_answer_is_told_once(clock: Clock, peer: Peer, slow: Slow) -> None:
+    peer.send(GET)
+    slow.answer()
+    peer.send(b"POST / HTTP/1.1\r\nHost: example\r\nContent-Length: 2\r\n\r\nx")
+    peer.stops_reading()
+    clock.advance(31)
+    clock.advance(31)
+    assert not peer.connected
+    assert peer.received.endswith(b"done")
 
 
 def test_two_requests_at_once_are_answered_in_order(peer: Peer, slow: Slow) -> None:

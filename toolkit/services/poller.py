@@ -49,9 +49,9 @@ class PollerSettings(Settings):
             description="files, folders and patterns (*, **) to watch", extra={"check": _check_path}
         ),
     ]
-    poll_seconds: Annotated[float, Meta(gt=0, description="seconds from one look to the next")] = (
-        1.0
-    )
+    poll_seconds: Annotated[
+        float, Meta(ge=0.01, description="seconds from one look to the next")
+    ] = 1.0
     settle_seconds: Annotated[
         float, Meta(ge=0, description="seconds a file must have stood still to be announced")
     ] = 2.0

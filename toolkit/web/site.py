@@ -80,6 +80,7 @@ class LimitedChannel(HTTPChannel):
     settings: WebSettings
     transport: Any
     _between_requests = True
+    _has_begun = False  # whether the first byte of the request that is due has come
     _draining = False
     _refused = False
 
@@ -92,9 +93,19 @@ class LimitedChannel(HTTPChannel):
 
     def resetTimeout(self) -> None:
         """Bytes have come: the first ones of a request begin the deadline of its head."""
+        self._has_begun = True
         if self._between_requests:
             self._between_requests = False
             self.setTimeout(self.settings.head_seconds)
+
+    def timeoutConnection(self) -> None:
+        """A deadline has passed: what has come of a request is answered 408 (RFC 9110 §15.5.9).
+
+        A peer that has sent nothing expects no answer, and gets none.
+        """
+        if self._has_begun and not self._between_requests:
+            self._refuse(b"408 Request Timeout")
+        super().timeoutConnection()
 
     def allHeadersReceived(self) -> None:
         """The head is whole: the body is due, unless it is announced larger than allowed."""
