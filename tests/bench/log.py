@@ -100,7 +100,7 @@ def _structlog_msgspec(path: str) -> Say:
 
     return _structlog_by(
         structlog.processors.JSONRenderer(serializer=encode),
-        structlog.BytesLoggerFactory(open(path, "ab")),  # noqa: SIM115 - open to the end
+        structlog.BytesLoggerFactory(open(path, "ab")),
     )
 
 
