@@ -100,29 +100,32 @@ class Log:
     def __init__(self, settings: LogSettings, stream: TextIO) -> None:
         self._masks = Masks()
         self._terminal = _is_terminal(stream)
+        self._target: RotatedFile | None = None
         self._file: Output | None = None
         self._stream: Output | None = None
         self._depth = _Depth()
         self._bridge: Callable[[], None] | None = None
         render = TextFormat(self._masks)
         if settings.file is not None:
-            target = RotatedFile(settings.file, settings.max_bytes, settings.keep)
-            self._file = Output(target, render)
+            self._target = RotatedFile(settings.file, settings.max_bytes, settings.keep)
+            self._file = Output(self._target, render)
         if settings.file is None or settings.also_stdout:
             self._stream = Output(TextStream(stream), render)
         self._outputs = tuple(one for one in (self._file, self._stream) if one is not None)
         self.reconfigure(settings)
 
     def reconfigure(self, settings: LogSettings) -> None:
-        """Take other levels and another format; the files stay what they are.
+        """Take other levels, another format and other sizes; where it goes stays what it is.
 
         Args:
-            settings: Of these, `level`, `levels` and `format` count.
+            settings: Of these, all count but `file` and `also_stdout`.
         """
         json = settings.format == "json"
         plain = JsonFormat(self._masks) if json else TextFormat(self._masks)
-        if self._file is not None:
+        if self._file is not None and self._target is not None:
             self._file.render = plain
+            self._target.max_bytes = settings.max_bytes
+            self._target.keep = settings.keep
         if self._stream is not None:
             coloured = self._terminal and not json
             self._stream.render = TextFormat(self._masks, coloured) if coloured else plain

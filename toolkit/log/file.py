@@ -35,8 +35,8 @@ class RotatedFile:
     def __init__(self, path: str, max_bytes: int, keep: int) -> None:
         # twistd changes its directory when it becomes a daemon.
         self._path = os.path.abspath(path)
-        self._max_bytes = max_bytes
-        self._keep = keep
+        self.max_bytes = max_bytes
+        self.keep = keep
         self._size = 0
         self._torn = False
         self.trouble = ""
@@ -93,7 +93,7 @@ class RotatedFile:
             if os.fstat(self._fd).st_nlink == 0:
                 self._take(self._open())
             self._look_at = now + 1.0
-        if self._size and self._size + len(line) > self._max_bytes:
+        if self._size and self._size + len(line) > self.max_bytes:
             self._rotate()
         if self._torn:
             line = b"\n" + line
@@ -155,7 +155,7 @@ class RotatedFile:
         except OSError as error:
             self.trouble = f"cannot rotate the log file {self._path}: {error.strerror}"
             # Not again for each line.
-            self._size -= max(1, self._max_bytes // 10)
+            self._size -= max(1, self.max_bytes // 10)
             fcntl.flock(self._fd, fcntl.LOCK_UN)
 
     def _lock(self) -> bool:
@@ -173,16 +173,16 @@ class RotatedFile:
             return False
 
     def _shift(self) -> None:
-        for number in itertools.count(self._keep + 1):
+        for number in itertools.count(self.keep + 1):
             try:  # there are more if `keep` was larger once
                 os.unlink(f"{self._real}.{number}")
             except FileNotFoundError:
                 break
-        if self._keep == 0:
+        if self.keep == 0:
             os.unlink(self._real)
             return
         free = 1
-        while free < self._keep and os.path.lexists(f"{self._real}.{free}"):
+        while free < self.keep and os.path.lexists(f"{self._real}.{free}"):
             free += 1
         for number in range(free, 1, -1):
             os.replace(f"{self._real}.{number - 1}", f"{self._real}.{number}")
