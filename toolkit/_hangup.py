@@ -14,7 +14,7 @@ AT_START = ("file", "also_stdout")
 
 
 class Hangup:
-    """Reopens the log's file, and takes `[log]` as it is now. Settings that are wrong change nothing.
+    """Reopens the log's file, and takes `[log]` as it is now. What is wrong changes nothing.
 
     Args:
         log: The log.
