@@ -191,7 +191,7 @@ async def test_no_line_is_lost_or_written_twice_while_files_are_rotated_and_move
     program = start("twistd", "-n", "toolkit", "--config", "site.toml")
     log = logs / "log"
     for turn in range(20):
-        await until(reactor, lambda turn=turn: len(list(logs.glob("log.*"))) > turn)  # type: ignore[misc]
+        await until(reactor, lambda turn=turn: len(list(logs.glob("log.*"))) > turn)
         await until(reactor, lambda: log.exists() and log.stat().st_size > 10_000)
         log.rename(logs / f"moved-{turn}")  # as logrotate does
         program.signal(signal.SIGHUP)

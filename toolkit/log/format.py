@@ -111,7 +111,7 @@ class JsonFormat:
             value = event[key]
             kind = type(value)
             if kind is str:
-                if hidden or len(value) > SHORT or "://" in value:
+                if hidden or len(value) > SHORT or "://" in value or "?" in value:
                     value = values.text(value)
             elif hidden or (kind not in _AS_THEY_ARE and not (kind is float and isfinite(value))):
                 value = values.plain(value)

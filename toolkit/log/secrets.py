@@ -23,6 +23,9 @@ _SECRET = re.compile(
 # "://" and ends at the next "/": each character is looked at once, whatever the text.
 _USERINFO = re.compile(r"://[^\s/?#\"]*@")
 
+# A parameter of a URL's query, its value up to what ends a parameter or the URL.
+_PARAMETER = re.compile(r"([?&;]([^\s?&;=#\"'<>]{1,64})=)[^\s&;#\"'<>]+")
+
 
 def is_secret(name: str) -> bool:
     """Whether a field of this name holds a secret.
@@ -45,7 +48,7 @@ def _is_secret(name: str) -> bool:
 
 
 class Masks:
-    """Masks the credentials in URLs, and whatever values it was told to hide."""
+    """Masks the credentials in URLs and their queries, and whatever values it was told to hide."""
 
     def __init__(self) -> None:
         self._hidden: set[str] = set()
@@ -70,6 +73,12 @@ class Masks:
         """The text, with what must not be read masked."""
         if "://" in text and "@" in text:
             text = _USERINFO.sub(f"://{MASK}@", text)
+        if "?" in text and "=" in text:
+            text = _PARAMETER.sub(_without_value, text)
         if self.pattern is not None:
             text = self.pattern.sub(MASK, text)
         return text
+
+
+def _without_value(match: re.Match[str]) -> str:
+    return match[1] + MASK if is_secret(match[2]) else match[0]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Annotated, Any
 
 from twisted.application.service import IService
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
 from twisted.web.http import HTTPChannel
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
@@ -15,6 +15,7 @@ from twisted.web.server import Request, Site
 from toolkit.listen import ListenSettings, listening
 from toolkit.service import Shared
 from toolkit.settings import Meta
+from toolkit.web.access import GONE, log_request
 
 _LABEL = rb"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST = re.compile(
@@ -41,6 +42,9 @@ class WebSettings(ListenSettings):
     max_body_bytes: Annotated[int, Meta(ge=0, description="most bytes of a request's body")] = (
         1024 * 1024
     )
+    access_log: Annotated[
+        bool, Meta(description="log an event for each request, as toolkit.web.access")
+    ] = True
 
 
 def serving(shared: Shared, resource: IResource, settings: WebSettings) -> IService:
@@ -62,6 +66,26 @@ class LimitedRequest(Request):
     """A request whose body is refused (413) as soon as it is larger than allowed."""
 
     channel: Any
+    method: bytes
+    uri: bytes
+    is_logged = True  # but for the time between its end and that of its answer
+
+    def __init__(self, channel: Any, *arguments: Any) -> None:
+        super().__init__(channel, *arguments)
+        self.began = time.monotonic()
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        """The request is whole."""
+        self.is_logged = False
+        super().requestReceived(command, path, version)
+
+    def connectionLost(self, reason: Any) -> None:
+        """The connection is lost before the answer was complete."""
+        site = self.channel.site
+        super().connectionLost(reason)
+        if not self.is_logged:
+            status = self.code if self.startedWriting else GONE
+            site.log_as(self, self.method, self.uri, status, gone=True)
 
     def handleContentChunk(self, data: bytes) -> None:
         """A piece of the body has come."""
@@ -78,8 +102,10 @@ class LimitedChannel(HTTPChannel):
     """
 
     settings: WebSettings
+    site: LimitedSite
     transport: Any
     _between_requests = True
+    _command = _path = b""
     _draining = False
     _refused = False
 
@@ -144,6 +170,17 @@ class LimitedChannel(HTTPChannel):
             b"HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n" % status
         )
         self.loseConnection()
+        self._account(int(status[:3]))
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        super()._respondToBadRequestAndDisconnect()
+        self._account(400)
+
+    def _account(self, status: int) -> None:
+        """Log the event of a request that is refused; its first line may not have been read."""
+        request = self.requests[-1] if self.requests else LimitedRequest(self)
+        request.is_logged = True
+        self.site.log_as(request, self._command or b"-", self._path or b"-", status)
 
     def checkPersistence(self, request: Any, version: bytes) -> bool:
         """Whether another request may follow this one."""
@@ -156,6 +193,7 @@ class LimitedChannel(HTTPChannel):
         """An answer is complete: wait for the next request."""
         self._savedTimeOut = self.settings.keep_alive_seconds
         self._between_requests = True
+        self._command = self._path = b""
         super().requestDone(request)
 
     def drain(self) -> None:
@@ -179,7 +217,6 @@ class LimitedSite(Site):
         settings: The limits.
     """
 
-    _log = Logger()
     noisy = False
 
     def __init__(self, reactor: IReactorTime, resource: IResource, settings: WebSettings) -> None:
@@ -199,12 +236,13 @@ class LimitedSite(Site):
         """Nothing to close."""
 
     def log(self, request: Any) -> None:
-        """Log one event for a request that has been answered, or given up by its peer."""
-        self._log.info(
-            "{method} {path} {status}",
-            method=request.method.decode("latin-1"),
-            path=request.uri.decode("latin-1"),
-            status=request.code,
-            bytes=request.sentLength,
-            peer=getattr(request.client, "host", ""),
-        )
+        """Log the event of a request that has been answered."""
+        request.is_logged = True
+        self.log_as(request, request.method, request.uri, request.code)
+
+    def log_as(
+        self, request: Any, method: bytes, uri: bytes, status: int, gone: bool = False
+    ) -> None:
+        """Log the event of a request, if that is wanted; see `log_request`."""
+        if self._settings.access_log:
+            log_request(request, method, uri, status, gone)
