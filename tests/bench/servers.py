@@ -1,7 +1,8 @@
 """What serves: `python -m tests.bench.servers CORE WHAT HOW` serves, and prints its port.
 
-WHAT is echo, hello or site (silent or logged); HOW is the reactor: stock, wrapped (prompt(reactor)) or prompt,
-with `-service` the toolkit's own service with every limit in force; or asyncio or uvloop.
+WHAT is echo, hello or site (HOW: silent or logged); HOW is the reactor: stock, wrapped, which is
+prompt(reactor), or prompt, with `-service` the toolkit's own service with every limit in force;
+or asyncio or uvloop.
 """
 
 from __future__ import annotations

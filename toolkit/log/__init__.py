@@ -129,6 +129,9 @@ class Log:
         if self._stream is not None:
             coloured = self._terminal and not json
             self._stream.render = TextFormat(self._masks, coloured) if coloured else plain
+        # Into one place, as JSON: the usual case, which should cost little.
+        only = plain if len(self._outputs) == 1 else None
+        self._at_once = only.at_once if isinstance(only, JsonFormat) else None
         self._unwanted = Unwanted(settings.level, settings.levels)
         self._lowest = min([settings.level, *settings.levels.values()], key=LEVELS.index)
         if self._bridge is not None:
@@ -151,6 +154,11 @@ class Log:
         try:
             if event.get("log_level") in self._unwanted[event.get("log_namespace")]:
                 return
+            if self._at_once is not None and "isError" not in event and not _fields.get():
+                line = self._at_once(event)
+                if line is not None:
+                    self._outputs[0].write(line)
+                    return
             if self._depth.value >= _DEEPEST:
                 self._lose("logged while it was being logged")
                 return

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable
+from functools import partial
+from operator import itemgetter
 from string import Formatter
 from typing import Any, NamedTuple
 
@@ -28,7 +30,9 @@ class Shape(NamedTuple):
     `whole` and `paths` are what the format names: fields, and what is looked up inside of them
     (`{request.method}`), which `format` names anew. It is None when only Twisted can tell what
     it means. `fields` are those of the event that are no secrets, each with the name it has in
-    a line; `unshown` those of them that the message does not show.
+    a line; `unshown` those of them that the message does not show. `pick` gives their values, and
+    `names` are those of a whole line, if such an event's line can be made at once when the values
+    are plain ones: it has no secrets, and its message shows nothing but its fields.
     """
 
     format: str | None
@@ -38,6 +42,8 @@ class Shape(NamedTuple):
     unshown: tuple[tuple[str, str], ...]
     secrets: tuple[str, ...]
     unshown_secrets: tuple[str, ...]
+    pick: Callable[[LogEvent], tuple[Any, ...]] | None
+    names: tuple[str, ...]
 
 
 def shape_of(event: LogEvent) -> Shape:
@@ -67,6 +73,14 @@ def _shape_of(format: str | None, keys: tuple[Any, ...]) -> Shape:  # noqa: A002
         rewritten, whole, paths, told = None, (), (), frozenset()
     if format is None or "log_flattened" in keys:
         rewritten = None
+    keys_of = [key for key, _ in public]
+    at_once = (
+        rewritten is not None
+        and not paths
+        and not secret
+        and "log_failure" not in keys
+        and set(whole) <= set(keys_of)
+    )
     return Shape(
         rewritten,
         whole,
@@ -75,7 +89,19 @@ def _shape_of(format: str | None, keys: tuple[Any, ...]) -> Shape:  # noqa: A002
         tuple((key, name) for key, name in public if key not in told),
         tuple(name for _, name in secret),
         tuple(name for key, name in secret if key not in told),
+        _picker(keys_of) if at_once else None,
+        ("time", "level", "namespace", "message", *(name for _, name in public)),
     )
+
+
+def _picker(keys: list[Any]) -> Callable[[LogEvent], tuple[Any, ...]]:
+    if len(keys) > 1:
+        return itemgetter(*keys)
+    return partial(_few, keys)
+
+
+def _few(keys: list[Any], event: LogEvent) -> tuple[Any, ...]:
+    return tuple(event[key] for key in keys)
 
 
 def _read(
@@ -116,9 +142,9 @@ def _steps(name: str) -> tuple[str, tuple[Step, ...]]:
         steps.append(_call)
     for attribute, index in _STEP.findall(name[len(first) :]):
         if index:
-            steps.append(functools.partial(_item, int(index) if index.isdecimal() else index))
+            steps.append(partial(_item, int(index) if index.isdecimal() else index))
         else:
-            steps.append(functools.partial(_attribute, attribute.removesuffix("()")))
+            steps.append(partial(_attribute, attribute.removesuffix("()")))
             if attribute.endswith("()"):
                 steps.append(_call)
     return first.removesuffix("()"), tuple(steps)

@@ -15,7 +15,7 @@ from twisted.web.server import Request, Site
 from toolkit.listen import ListenSettings, listening
 from toolkit.service import Shared
 from toolkit.settings import Meta
-from toolkit.web.access import GONE, log_request
+from toolkit.web.access import GONE, AccessLog
 
 _LABEL = rb"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST = re.compile(
@@ -222,6 +222,7 @@ class LimitedSite(Site):
     def __init__(self, reactor: IReactorTime, resource: IResource, settings: WebSettings) -> None:
         super().__init__(resource, requestFactory=LimitedRequest, reactor=reactor)
         self._settings = settings
+        self._access = AccessLog(reactor)
 
     def protocol(self) -> LimitedChannel:  # type: ignore[override] # the one that knows no HTTP/2
         """A channel with the limits."""
@@ -230,10 +231,12 @@ class LimitedSite(Site):
         return channel
 
     def startFactory(self) -> None:
-        """Nothing to open: see `log`. (Stock Site would wake up every second for its date.)"""
+        """It is listened to. (Stock Site would open a file, and wake up every second.)"""
+        self._access.start()
 
     def stopFactory(self) -> None:
-        """Nothing to close."""
+        """It is listened to no more; there may be requests that are still answered."""
+        self._access.stop()
 
     def log(self, request: Any) -> None:
         """Log the event of a request that has been answered."""
@@ -243,6 +246,6 @@ class LimitedSite(Site):
     def log_as(
         self, request: Any, method: bytes, uri: bytes, status: int, gone: bool = False
     ) -> None:
-        """Log the event of a request, if that is wanted; see `log_request`."""
+        """Log the event of a request, if that is wanted; see `AccessLog.add`."""
         if self._settings.access_log:
-            log_request(request, method, uri, status, gone)
+            self._access.add(request, method, uri, status, gone)
