@@ -84,14 +84,15 @@ class Masks:
         Args:
             line: ASCII.
         """
-        if b"?" in line and b"=" in line:
-            names = _NAMES_IN_QUERY.findall(line, line.find(b"?"))
+        query = line.find(b"?")
+        if query >= 0:
+            names = _NAMES_IN_QUERY.findall(line, query)
             if not self._harmless.issuperset(names):
                 if any(is_secret(name.decode()) for name in names):
                     return True
                 if len(self._harmless) < _MOST:
                     self._harmless.update(names)
-        if b"://" in line and b"@" in line:
+        if b"@" in line and b"://" in line:
             return True
         return self._forms is not None and self._forms.search(line) is not None
 

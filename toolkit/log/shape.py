@@ -6,7 +6,6 @@ import functools
 import re
 from collections.abc import Callable
 from functools import partial
-from operator import itemgetter
 from string import Formatter
 from typing import Any, NamedTuple
 
@@ -30,9 +29,8 @@ class Shape(NamedTuple):
     `whole` and `paths` are what the format names: fields, and what is looked up inside of them
     (`{request.method}`), which `format` names anew. It is None when only Twisted can tell what
     it means. `fields` are those of the event that are no secrets, each with the name it has in
-    a line; `unshown` those of them that the message does not show. `pick` gives their values, and
-    `names` are those of a whole line, if such an event's line can be made at once when the values
-    are plain ones: it has no secrets, and its message shows nothing but its fields.
+    a line; `unshown` those of them that the message does not show. `is_plain` if it has no
+    secrets, and its message shows nothing but its fields.
     """
 
     format: str | None
@@ -42,8 +40,7 @@ class Shape(NamedTuple):
     unshown: tuple[tuple[str, str], ...]
     secrets: tuple[str, ...]
     unshown_secrets: tuple[str, ...]
-    pick: Callable[[LogEvent], tuple[Any, ...]] | None
-    names: tuple[str, ...]
+    is_plain: bool
 
 
 def shape_of(event: LogEvent) -> Shape:
@@ -73,13 +70,12 @@ def _shape_of(format: str | None, keys: tuple[Any, ...]) -> Shape:  # noqa: A002
         rewritten, whole, paths, told = None, (), (), frozenset()
     if format is None or "log_flattened" in keys:
         rewritten = None
-    keys_of = [key for key, _ in public]
-    at_once = (
+    is_plain = (
         rewritten is not None
         and not paths
         and not secret
         and "log_failure" not in keys
-        and set(whole) <= set(keys_of)
+        and {*whole} <= {key for key, _ in public}
     )
     return Shape(
         rewritten,
@@ -89,19 +85,8 @@ def _shape_of(format: str | None, keys: tuple[Any, ...]) -> Shape:  # noqa: A002
         tuple((key, name) for key, name in public if key not in told),
         tuple(name for _, name in secret),
         tuple(name for key, name in secret if key not in told),
-        _picker(keys_of) if at_once else None,
-        ("time", "level", "namespace", "message", *(name for _, name in public)),
+        is_plain,
     )
-
-
-def _picker(keys: list[Any]) -> Callable[[LogEvent], tuple[Any, ...]]:
-    if len(keys) > 1:
-        return itemgetter(*keys)
-    return partial(_few, keys)
-
-
-def _few(keys: list[Any], event: LogEvent) -> tuple[Any, ...]:
-    return tuple(event[key] for key in keys)
 
 
 def _read(
