@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
 from msgspec.structs import replace
@@ -11,6 +11,7 @@ from twisted.application.service import IService
 from twisted.logger import globalLogPublisher
 
 from toolkit._daemon import Launcher
+from toolkit._hangup import Hangup
 from toolkit._process import LATE_SECONDS, Process
 from toolkit.errors import ToolkitError, reason_of
 from toolkit.group import Group
@@ -22,13 +23,20 @@ from toolkit.site import ServiceTable, Site
 from toolkit.transport import prompt
 
 
-def application(reactor: Any, site: Site, daemon: MutableMapping[str, Any]) -> IService:
+def application(
+    reactor: Any,
+    site: Site,
+    daemon: MutableMapping[str, Any],
+    settle_again: Callable[[], Site] | None = None,
+) -> IService:
     """Make the services of a site, and the process around them.
 
     Args:
         reactor: The reactor.
         site: What runs, with which settings.
         daemon: The options of twistd, or of twist.
+        settle_again: Gives the site as its settings are now, or raises a ToolkitError: SIGHUP
+            has the log take its own of them.
 
     Returns:
         The root service.
@@ -54,7 +62,7 @@ def application(reactor: Any, site: Site, daemon: MutableMapping[str, Any]) -> I
         group,
         limits.stop_seconds,
         log,
-        reopen=None if log is None else log.reopen,
+        reopen=None if log is None else _hangup(log, site, settle_again),
         leaves=daemon.get("pidfile") or "",
         log_is_elsewhere=is_twistd and settings is not None and _is_elsewhere(settings),
         connections={
@@ -64,6 +72,12 @@ def application(reactor: Any, site: Site, daemon: MutableMapping[str, Any]) -> I
         },
         launcher=launcher,
     )
+
+
+def _hangup(log: Log, site: Site, settle_again: Callable[[], Site] | None) -> Callable[[], None]:
+    if settle_again is None:
+        return log.reopen
+    return Hangup(log, site.shared["log"].settings, lambda: settle_again().shared["log"].settings)
 
 
 def _made(table: ServiceTable, shared: Shared) -> IService:

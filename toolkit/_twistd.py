@@ -30,6 +30,7 @@ class Options(StrictOptions):
     optFlags: ClassVar = [["show-settings", None, "print the settings in force, and stop"]]
 
     site: Site
+    settle_again: Callable[[], Site]
     _document: Document | None = None
 
     @property
@@ -75,6 +76,14 @@ class Options(StrictOptions):
         sub: Any = getattr(self, "subOptions", None)
         given = sub.given if sub is not None else {}
         self.site = settle(self.document, os.environ, self.subCommand, given)
+        path = os.path.abspath(self["config"]) if self["config"] else None
+
+        def settle_again() -> Site:
+            from toolkit.document import Document
+
+            return settle(Document(path), os.environ, self.subCommand, given)
+
+        self.settle_again = settle_again
         if self["show-settings"]:
             print(shown(self.site), end="")
             sys.exit(0)
@@ -97,6 +106,6 @@ def makeService(options: Options) -> IService:
 
     steady(reactor)
     try:
-        return application(reactor, options.site, options.parent or {})
+        return application(reactor, options.site, options.parent or {}, options.settle_again)
     except ToolkitError as error:
         end(str(error), 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 
-from tests.bench import client, echo, http_server, others, startup
+from tests.bench import client, echo, http_server, log, others, startup
 
 
 def main() -> None:
@@ -14,9 +14,10 @@ def main() -> None:
     parser.add_argument(
         "benchmarks",
         nargs="+",
-        choices=["echo", "http-server", "client", "others", "startup"],
+        choices=["echo", "http-server", "client", "others", "startup", "log", "access-log"],
         help="echo: 1 KB there and back again; http-server: twisted.web; client: httptools, plain "
-        "and over TLS; others: what must not get slower; startup: --help as a whole process",
+        "and over TLS; others: what must not get slower; startup: --help as a whole process; log: "
+        "events to a file as JSON; access-log: a site without and with one",
     )
     parser.add_argument("--connections", type=int, nargs="+", help="at once (50; echo also 1000)")
     parser.add_argument("--seconds", type=float, default=1.0, help="of one measurement (1)")
@@ -37,6 +38,10 @@ def main() -> None:
             if name == contenders[0] or options.beside is None or name in options.beside
         ]
 
+    if "log" in options.benchmarks:
+        log.compare(seconds, rounds)
+    if "access-log" in options.benchmarks:
+        http_server.compare_access_log(options.connections or [50], seconds, rounds)
     if "startup" in options.benchmarks:
         startup.compare(rounds)
     if "echo" in options.benchmarks:

@@ -18,8 +18,13 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-LEFT_OUT = {"uvloop": "uvloop"}
-"""What a contender needs that may not be installed."""
+LEFT_OUT = {
+    "uvloop": "uvloop",
+    "python-json-logger": "pythonjsonlogger",
+    "structlog": "structlog",
+    "structlog-msgspec": "structlog",
+}
+"""The module that a contender needs, which may not be installed."""
 
 
 class Server:
@@ -73,7 +78,7 @@ def installed(contenders: Sequence[str]) -> list[str]:
     for name in contenders:
         needs = LEFT_OUT.get(name)
         if needs is not None and importlib.util.find_spec(needs) is None:
-            print(f"{name} is left out: it is not installed (pip install {needs})")
+            print(f"{name} is left out: it is not installed (pip install -e '.[bench]')")
         else:
             there.append(name)
     return there

@@ -1,7 +1,8 @@
 """What serves: `python -m tests.bench.servers CORE WHAT HOW` serves, and prints its port.
 
-WHAT is echo, hello or insults; HOW is the reactor: stock, wrapped (prompt(reactor)) or prompt,
-with `-service` the toolkit's own service with every limit in force; or asyncio or uvloop.
+WHAT is echo, hello or site (HOW: silent or logged); HOW is the reactor: stock, wrapped, which is
+prompt(reactor), or prompt, with `-service` the toolkit's own service with every limit in force;
+or asyncio or uvloop.
 """
 
 from __future__ import annotations
@@ -88,6 +89,37 @@ def serve_hello(how: str) -> None:
     reactor.run()
 
 
+def serve_site(how: str) -> None:
+    """The same page by the toolkit's site, as a service makes it, with an access log or none."""
+    reactor = reactor_of("prompt")
+    import tempfile
+
+    from twisted.logger import globalLogBeginner
+    from twisted.web.resource import Resource
+
+    from toolkit.log import Log, LogSettings
+    from toolkit.service import Shared
+    from toolkit.web.site import WebSettings, serving
+
+    class Hello(Resource):
+        isLeaf = True
+
+        def render_GET(self, request: Any) -> bytes:
+            return b"hello"
+
+    file = tempfile.NamedTemporaryFile(prefix="bench-access-log-")  # noqa: SIM115 - to the end
+    log = Log(LogSettings(format="json", file=file.name), sys.stdout)
+    globalLogBeginner.beginLoggingTo([log], redirectStandardIO=False)
+    settings = WebSettings(
+        listen="tcp:0:interface=127.0.0.1",
+        access_log=how == "logged",
+        **EVERY_LIMIT,  # type: ignore[arg-type] # floats and ints
+    )
+    service: Any = serving(Shared(reactor, "hello"), Hello(), settings)
+    service.startService().addCallback(lambda _: print(service.address.port, flush=True))
+    reactor.run()
+
+
 class _AsyncioEcho(asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
@@ -118,6 +150,8 @@ def serve(what: str, how: str) -> None:
     transports, _, service = how.partition("-")
     if transports in ("asyncio", "uvloop"):
         serve_on_asyncio(transports)
+    elif what == "site":
+        serve_site(how)
     elif what == "hello":
         serve_hello(transports)
     elif service:

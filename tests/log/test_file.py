@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import resource
+import shutil
 import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -299,3 +301,32 @@ def test_threads_may_write_to_one_output(opened: Any, tmp_path: Path) -> None:
         thread.join(30)
     assert sorted(numbers(tmp_path)) == list(range(5000))
     assert output.lost == 0
+
+
+def test_a_file_that_was_deleted_is_made_again(opened: Any, tmp_path: Path) -> None:
+    file = opened(max_bytes=10**9)
+    file.write(b"first\n")
+    (tmp_path / "log").unlink()
+    end = time.monotonic() + 20
+    while not (tmp_path / "log").exists():
+        file.write(b"more\n")
+        assert time.monotonic() < end
+    file.write(b"last\n")
+    assert (tmp_path / "log").read_bytes() == b"more\nlast\n"
+
+
+def test_while_the_folder_of_a_deleted_file_is_gone_lines_are_lost_and_counted(
+    opened: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "folder").mkdir()
+    output = Output(opened(name="folder/log", max_bytes=10**9), rendered)
+    shutil.rmtree(tmp_path / "folder")
+    end = time.monotonic() + 20
+    while not output.lost:
+        output.write(b"gone\n")
+        assert time.monotonic() < end
+    output.write(b"gone\n")
+    (tmp_path / "folder").mkdir()
+    output.write(b"back\n")
+    told = b"2 log lines were lost: No such file or directory\n"
+    assert (tmp_path / "folder" / "log").read_bytes() == told + b"back\n"

@@ -121,6 +121,16 @@ def test_levels_and_format_can_be_changed_while_it_runs() -> None:
     assert lines.messages == ["told"]
 
 
+def test_other_sizes_count_at_once(tmp_path: Path) -> None:
+    path = str(tmp_path / "log")
+    log = Log(LogSettings(file=path), io.StringIO())
+    log.reconfigure(LogSettings(file=path, max_bytes=200, keep=1))
+    for number in range(30):
+        Logger("shop", observer=log).info("line {n}", n=number)
+    log.close()
+    assert {one.name for one in tmp_path.iterdir()} == {"log", "log.1"}
+
+
 # Where it goes
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import errno
-import io
-import os
-from pathlib import Path
 
 import pytest
 from twisted.logger import LogEvent, formatEvent
 
-from toolkit.log.output import Output, TextStream
+from toolkit.log.output import Output
+from toolkit.log.pipe import Pipe
 
 
 def rendered(event: LogEvent) -> bytes:
@@ -25,6 +23,7 @@ class FailingTarget:
         self.lines: list[str] = []
         self.error: Exception | None = None
         self.trouble = ""
+        self.pipe: Pipe | None = None
         self.reopened = 0
         self.closed = False
 
@@ -113,47 +112,3 @@ def test_a_target_that_logs_each_line_it_is_given_comes_to_an_end(target: Failin
     output.write(b"a\n")
     assert target.lines == ["a\n", "echo\n"]
     assert output.lost == 1
-
-
-# TextStream
-
-
-def test_a_stream_in_memory_is_written_as_text() -> None:
-    stream = io.StringIO()
-    TextStream(stream).write("ä\n".encode())
-    assert stream.getvalue() == "ä\n"
-
-
-def test_a_stream_of_a_file_is_written_past_its_buffer_in_order(tmp_path: Path) -> None:
-    with open(tmp_path / "out", "w", encoding="utf-8") as stream:
-        stream.write("printed\n")
-        TextStream(stream).write(b"logged\n")
-        assert (tmp_path / "out").read_bytes() == b"printed\nlogged\n"
-
-
-def test_a_stream_that_was_closed_is_never_another_files_number(tmp_path: Path) -> None:
-    stream = open(tmp_path / "out", "w", encoding="utf-8")  # noqa: SIM115 - closed below, on purpose
-    number = stream.fileno()
-    writer = TextStream(stream)
-    stream.close()
-    with open(tmp_path / "other", "wb") as other:
-        assert other.fileno() == number
-        with pytest.raises(ValueError, match="closed"):
-            writer.write(b"secret\n")
-    assert (tmp_path / "other").read_bytes() == b""
-
-
-def test_a_pipe_nobody_reads_costs_the_line_and_ends_it_when_it_is_read_again() -> None:
-    reading, writing = os.pipe()
-    os.set_blocking(writing, False)
-    os.set_blocking(reading, False)
-    with open(writing, "w", encoding="utf-8") as stream, open(reading, "rb") as reader:
-        output = Output(TextStream(stream), rendered)
-        output.write(b"x" * 1_000_000 + b"\n")
-        assert output.lost == 1
-        assert reader.read().strip(b"x") == b""
-        output.write(b"next\n")
-        assert reader.read() == b"\n1 log lines were lost: Resource temporarily unavailable\nnext\n"
-        reader.close()
-        output.write(b"gone\n")
-        assert output.lost == 1

@@ -21,7 +21,7 @@ def test_events_of_one_place_have_one_shape_whatever_their_values() -> None:
 
 
 def test_a_long_format_is_not_kept_in_memory() -> None:
-    given = event("x" * 1000)
+    given = event("x" * 1000 + "{token}", token=1)
     assert shape_of(given) == shape_of(given)
     assert shape_of(given) is not shape_of(given)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from twisted.internet.task import Clock
-from twisted.logger import LogEvent
+from twisted.logger import LogEvent, formatEvent
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
@@ -240,12 +240,75 @@ def test_a_request_half_received_is_answered_when_the_service_stops(peer: Peer, 
     assert not peer.connected
 
 
+def accessed(logged: list[LogEvent]) -> list[tuple[str, str, int]]:
+    """The method, path and status of each event of the access log."""
+    events = [event for event in logged if event["log_namespace"] == "toolkit.web.access"]
+    return [(event["method"], event["path"], event["status"]) for event in events]
+
+
 def test_each_request_is_one_event(peer: Peer, slow: Slow, logged: list[LogEvent]) -> None:
     peer.send(GET.replace(b"GET / ", b"GET /a?b=c "))
+    assert accessed(logged) == []
     slow.answer()
+    peer.send(GET)
+    slow.answer(b"more")
     peer.close()
-    [event] = [
-        event for event in logged if event["log_namespace"] == "toolkit.web.site.LimitedSite"
-    ]
-    assert (event["method"], event["path"], event["status"]) == ("GET", "/a?b=c", 200)
+    assert accessed(logged) == [("GET", "/a?b=c", 200), ("GET", "/", 200)]
+    event = logged[-1]
     assert (event["bytes"], event["peer"]) == (4, "192.0.2.1")
+    assert 0 <= event["seconds"] < 60
+    assert formatEvent(event) == "GET / 200"
+
+
+def test_a_request_whose_peer_leaves_is_one_event(
+    peer: Peer, slow: Slow, logged: list[LogEvent]
+) -> None:
+    peer.send(GET)
+    peer.close()
+    assert accessed(logged) == [("GET", "/", 499)]
+    assert logged[-1]["gone"]
+
+
+def test_a_request_whose_peer_leaves_in_the_midst_of_the_answer_is_one_event(
+    peer: Peer, slow: Slow, logged: list[LogEvent]
+) -> None:
+    peer.send(GET)
+    slow.requests[0].write(b"half")
+    peer.close()
+    assert accessed(logged) == [("GET", "/", 200)]
+    assert (logged[-1]["gone"], logged[-1]["bytes"]) == (True, 4)
+
+
+@pytest.mark.parametrize(
+    ("sent", "event"),
+    [
+        (b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1048577\r\n\r\n", ("POST", "/a", 413)),
+        (b"GET /a HTTP/1.1\r\n\r\n", ("GET", "/a", 400)),
+        (b"GET /a HTTP/1.1\r\nno colon\r\n\r\n", ("GET", "/a", 400)),
+        (b"nonsense\r\n\r\n", ("-", "-", 400)),
+        (b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\n\r\n", ("-", "-", 431)),
+    ],
+)
+def test_a_request_that_is_refused_is_one_event(
+    peer: Peer, logged: list[LogEvent], slow: Slow, sent: bytes, event: tuple[str, str, int]
+) -> None:
+    peer.send(GET)
+    slow.answer()
+    peer.send(sent)
+    peer.close()
+    assert accessed(logged) == [("GET", "/", 200), event]
+
+
+def test_a_connection_without_a_request_is_no_event(peer: Peer, logged: list[LogEvent]) -> None:
+    peer.send(b"GET / HTTP/1.1\r\nHo")
+    peer.close()
+    assert accessed(logged) == []
+
+
+def test_the_access_log_can_be_turned_off(clock: Clock, slow: Slow, logged: list[LogEvent]) -> None:
+    peer = connected(LimitedSite(clock, slow, WebSettings(access_log=False)))
+    peer.send(GET)
+    slow.answer()
+    peer.send(b"nonsense\r\n\r\n")
+    peer.close()
+    assert accessed(logged) == []

@@ -24,9 +24,10 @@ from toolkit.log.file import RotatedFile
 from toolkit.log.format import JsonFormat, TextFormat
 from toolkit.log.levels import LEVELS, Level, Unwanted
 from toolkit.log.message import without_legacy
-from toolkit.log.output import Output, TextStream
+from toolkit.log.output import Output
 from toolkit.log.secrets import Masks
 from toolkit.log.stdlib import LoggingBridge, bridge_logging
+from toolkit.log.stream import TextStream
 from toolkit.settings import Meta, Settings
 
 _DEEPEST = 3  # an object that logs when it is shown would otherwise log itself for ever
@@ -99,32 +100,38 @@ class Log:
     def __init__(self, settings: LogSettings, stream: TextIO) -> None:
         self._masks = Masks()
         self._terminal = _is_terminal(stream)
+        self._target: RotatedFile | None = None
         self._file: Output | None = None
         self._stream: Output | None = None
         self._depth = _Depth()
         self._bridge: Callable[[], None] | None = None
         render = TextFormat(self._masks)
         if settings.file is not None:
-            target = RotatedFile(settings.file, settings.max_bytes, settings.keep)
-            self._file = Output(target, render)
+            self._target = RotatedFile(settings.file, settings.max_bytes, settings.keep)
+            self._file = Output(self._target, render)
         if settings.file is None or settings.also_stdout:
             self._stream = Output(TextStream(stream), render)
         self._outputs = tuple(one for one in (self._file, self._stream) if one is not None)
         self.reconfigure(settings)
 
     def reconfigure(self, settings: LogSettings) -> None:
-        """Take other levels and another format; the files stay what they are.
+        """Take other levels, another format and other sizes; where it goes stays what it is.
 
         Args:
-            settings: Of these, `level`, `levels` and `format` count.
+            settings: Of these, all count but `file` and `also_stdout`.
         """
         json = settings.format == "json"
         plain = JsonFormat(self._masks) if json else TextFormat(self._masks)
-        if self._file is not None:
+        if self._file is not None and self._target is not None:
             self._file.render = plain
+            self._target.max_bytes = settings.max_bytes
+            self._target.keep = settings.keep
         if self._stream is not None:
             coloured = self._terminal and not json
             self._stream.render = TextFormat(self._masks, coloured) if coloured else plain
+        # Into one place, as JSON: the usual case, which should cost little.
+        only = plain if len(self._outputs) == 1 else None
+        self._at_once = only.at_once if isinstance(only, JsonFormat) else None
         self._unwanted = Unwanted(settings.level, settings.levels)
         self._lowest = min([settings.level, *settings.levels.values()], key=LEVELS.index)
         if self._bridge is not None:
@@ -147,6 +154,11 @@ class Log:
         try:
             if event.get("log_level") in self._unwanted[event.get("log_namespace")]:
                 return
+            if self._at_once is not None and "isError" not in event and not _fields.get():
+                line = self._at_once(event)
+                if line is not None:
+                    self._outputs[0].write(line)
+                    return
             if self._depth.value >= _DEEPEST:
                 self._lose("logged while it was being logged")
                 return

@@ -6,8 +6,11 @@ import fcntl
 import itertools
 import os
 import stat
+import time
+from contextlib import suppress
 
 from toolkit.errors import ToolkitError
+from toolkit.log.pipe import Pipe
 
 _MODE = 0o640
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY
@@ -17,7 +20,8 @@ class RotatedFile:
     """A file of whole lines. When the next one would not fit, it becomes `path.1`, and so on.
 
     Several processes may write to one: each line goes out in one write at the file's end, and
-    one process at a time rotates, which the others notice. A pipe or a device is not rotated.
+    one process at a time rotates, which the others notice. One that was deleted is made again,
+    within a second. A pipe or a device is not rotated.
 
     Args:
         path: Where it is; made if it is not there, readable for owner and group.
@@ -31,13 +35,16 @@ class RotatedFile:
     def __init__(self, path: str, max_bytes: int, keep: int) -> None:
         # twistd changes its directory when it becomes a daemon.
         self._path = os.path.abspath(path)
-        self._max_bytes = max_bytes
-        self._keep = keep
+        self.max_bytes = max_bytes
+        self.keep = keep
         self._size = 0
         self._torn = False
         self.trouble = ""
         """Why it could not be rotated or reopened, and is written to as it was; else empty."""
+        self.pipe: Pipe | None = None
+        """What it writes to, unless that is a regular file."""
         self._fd = -1
+        self._look_at = 0.0
         try:
             self._take(self._open())
         except (OSError, ValueError) as error:
@@ -50,18 +57,20 @@ class RotatedFile:
 
     def _open(self) -> int:
         # Without O_NONBLOCK the opening of a named pipe waits until somebody reads it.
-        fd = os.open(self._path, _FLAGS | os.O_NONBLOCK, _MODE)
-        os.set_blocking(fd, True)
-        return fd
+        return os.open(self._path, _FLAGS | os.O_NONBLOCK, _MODE)
 
     def _take(self, fd: int) -> None:
-        old, self._fd = self._fd, fd
         status = os.fstat(fd)
-        self._regular = stat.S_ISREG(status.st_mode)
+        same = self._fd >= 0 and os.path.samestat(status, os.fstat(self._fd))
+        if not (self.pipe is not None and same):  # else it keeps what it keeps for its reader
+            self._let_go()
+            if not stat.S_ISREG(status.st_mode):
+                self.pipe = Pipe(fd)
+        old, self._fd = self._fd, fd
         self._size = status.st_size
         self._torn = False
         # What a symbolic link points to is rotated, never the link.
-        self._real = os.path.realpath(self._path) if self._regular else ""
+        self._real = os.path.realpath(self._path) if self.pipe is None else ""
         if old >= 0:
             os.close(old)
 
@@ -76,7 +85,15 @@ class RotatedFile:
         """
         if self._fd < 0:
             raise OSError("the log is closed")
-        if self._regular and self._size and self._size + len(line) > self._max_bytes:
+        if self.pipe is not None:
+            self.pipe.write(line)
+            return
+        now = time.monotonic()
+        if now >= self._look_at:
+            if os.fstat(self._fd).st_nlink == 0:
+                self._take(self._open())
+            self._look_at = now + 1.0
+        if self._size and self._size + len(line) > self.max_bytes:
             self._rotate()
         if self._torn:
             line = b"\n" + line
@@ -88,19 +105,17 @@ class RotatedFile:
             self._take_back(sent)
             raise
         self._torn = False
-        if self._regular:
-            # The place where a line written with O_APPEND ends counts what others have written.
-            self._size = os.lseek(self._fd, 0, os.SEEK_CUR)
+        # The place where a line written with O_APPEND ends counts what others have written.
+        self._size = os.lseek(self._fd, 0, os.SEEK_CUR)
 
     def _take_back(self, sent: int) -> None:
         """Remove the part of a line that went out; where that cannot be, end it as a line."""
         self._torn = True
         try:
-            if self._regular:
-                end = os.lseek(self._fd, 0, os.SEEK_CUR)
-                if os.fstat(self._fd).st_size == end:
-                    os.ftruncate(self._fd, end - sent)
-                    self._torn = False
+            end = os.lseek(self._fd, 0, os.SEEK_CUR)
+            if os.fstat(self._fd).st_size == end:
+                os.ftruncate(self._fd, end - sent)
+                self._torn = False
         except OSError as error:
             self.trouble = f"a line of {self._path} is torn: {error.strerror}"
 
@@ -117,8 +132,16 @@ class RotatedFile:
     def close(self) -> None:
         """Close the file; each further line is an OSError."""
         if self._fd >= 0:
+            self._let_go()
             fd, self._fd = self._fd, -1
             os.close(fd)
+
+    def _let_go(self) -> None:
+        pipe, self.pipe = self.pipe, None
+        if pipe is not None:
+            with suppress(OSError):
+                pipe.drain()
+            pipe.close()
 
     def _rotate(self) -> None:
         try:
@@ -132,7 +155,7 @@ class RotatedFile:
         except OSError as error:
             self.trouble = f"cannot rotate the log file {self._path}: {error.strerror}"
             # Not again for each line.
-            self._size -= max(1, self._max_bytes // 10)
+            self._size -= max(1, self.max_bytes // 10)
             fcntl.flock(self._fd, fcntl.LOCK_UN)
 
     def _lock(self) -> bool:
@@ -150,16 +173,16 @@ class RotatedFile:
             return False
 
     def _shift(self) -> None:
-        for number in itertools.count(self._keep + 1):
+        for number in itertools.count(self.keep + 1):
             try:  # there are more if `keep` was larger once
                 os.unlink(f"{self._real}.{number}")
             except FileNotFoundError:
                 break
-        if self._keep == 0:
+        if self.keep == 0:
             os.unlink(self._real)
             return
         free = 1
-        while free < self._keep and os.path.lexists(f"{self._real}.{free}"):
+        while free < self.keep and os.path.lexists(f"{self._real}.{free}"):
             free += 1
         for number in range(free, 1, -1):
             os.replace(f"{self._real}.{number - 1}", f"{self._real}.{number}")

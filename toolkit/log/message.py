@@ -32,7 +32,8 @@ def message_of(shape: Shape, event: LogEvent, values: Values) -> str:
     try:
         filled = event
         for key in shape.whole:
-            if type(event[key]) not in SCALARS:
+            value = event[key]
+            if type(value) not in SCALARS or (type(value) is bytes and len(value) > LIMIT):
                 filled = {**event, **{key: masked(event[key]) for key in shape.whole}}
                 break
         if shape.paths:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import os
+import atexit
 import threading
 import time
 from collections.abc import Callable
-from io import UnsupportedOperation
-from typing import Protocol, TextIO
+from typing import Protocol
 
 from twisted.logger import LogEvent, LogLevel
 
+from toolkit.log.pipe import LinesLost, Pipe
+
 _WAITING = 100
+_LAST_SECONDS = 0.5  # that a slow reader is given at the end for what is kept for it
 
 
 class Target(Protocol):
     """What takes lines: a RotatedFile or a TextStream."""
 
     trouble: str
+    pipe: Pipe | None
+    """What it writes to, unless that is a regular file."""
 
     def write(self, line: bytes) -> None:
         """Take a line."""
@@ -29,60 +33,12 @@ class Target(Protocol):
         """Take no more lines."""
 
 
-class TextStream:
-    """A text stream such as `sys.stderr`. A real file is written past its buffer, line by line.
-
-    Args:
-        stream: The stream; it is not closed.
-    """
-
-    trouble = ""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._torn = False
-
-    def write(self, line: bytes) -> None:
-        """Write a line and flush it.
-
-        Args:
-            line: UTF-8 that ends with a newline.
-
-        Raises:
-            OSError: It cannot be written.
-            ValueError: The stream is closed.
-        """
-        try:
-            # Asked each time: the number of a file that was closed may be a connection's by now.
-            fd = self._stream.fileno()
-        except (AttributeError, UnsupportedOperation):
-            self._stream.write(line.decode())
-            self._stream.flush()
-            return
-        self._stream.flush()
-        if self._torn:
-            line = b"\n" + line
-        sent = os.write(fd, line)
-        try:
-            while sent < len(line):
-                sent += os.write(fd, line[sent:])
-        except OSError:
-            self._torn = True
-            raise
-        self._torn = False
-
-    def reopen(self) -> None:
-        """Nothing: whoever made the stream keeps it."""
-
-    def close(self) -> None:
-        """Nothing, as for `reopen`."""
-
-
 class Output:
     """Writes lines to a target. One that cannot be written is counted, and told of later.
 
     Any thread may write. What is logged while a line is being written (by a signal's handler, or
-    by what the garbage collector runs) is written after it.
+    by what the garbage collector runs) is written after it. What a target's pipe keeps for a slow
+    reader is written by a thread, which runs while there is some.
 
     Args:
         target: Where lines go.
@@ -99,6 +55,7 @@ class Output:
         self._busy = False
         self._reopening = False
         self._waiting: list[bytes] = []
+        self._draining: threading.Thread | None = None
 
     def write(self, line: bytes) -> None:
         """Write a line, or count it as lost."""
@@ -111,6 +68,9 @@ class Output:
                 self._put(line)
                 if self._waiting or self._reopening:
                     self._catch_up()
+                pipe = self._target.pipe
+                if pipe is not None and pipe.waiting:
+                    self._have_drained()
             finally:
                 self._busy = False
 
@@ -138,7 +98,59 @@ class Output:
         with self._lock:
             if self.lost:
                 self._try(b"")
+            self._finish()
             self._target.close()
+
+    def _have_drained(self) -> None:
+        """Have a thread write what is kept, and say then what was lost."""
+        if self._draining is None:
+            atexit.register(self._finish)
+        # One that was running when the process forked is not alive in the child.
+        if self._draining is None or not self._draining.is_alive():
+            self._draining = threading.Thread(target=self._drain, name="log", daemon=True)
+            self._draining.start()
+
+    def _drain(self) -> None:
+        while (pipe := self._target.pipe) is not None:
+            pipe.wait(1.0)
+            with self._lock:
+                if not self._drained():
+                    # Under the lock: who keeps more from now on begins another thread.
+                    self._draining = None
+                    atexit.unregister(self._finish)
+                    return
+
+    def _drained(self) -> bool:
+        """Write what can be written of what is kept; whether there is more."""
+        pipe = self._target.pipe
+        busy, self._busy = self._busy, True
+        try:
+            if pipe is not None and pipe.waiting:
+                pipe.drain()
+            if self.lost and not (pipe is not None and pipe.waiting):
+                self._try(b"")
+            if self._waiting or self._reopening:
+                self._catch_up()
+        except LinesLost as error:
+            self._count(error)
+        finally:
+            self._busy = busy
+        return pipe is not None and pipe.waiting
+
+    def _finish(self) -> None:
+        """Give the reader a moment for what is kept."""
+        end = time.monotonic() + _LAST_SECONDS
+        while (pipe := self._target.pipe) is not None and pipe.waiting:
+            left = end - time.monotonic()
+            if left <= 0:
+                return
+            pipe.wait(left)
+            with self._lock:
+                self._drained()
+
+    def _count(self, error: LinesLost) -> None:
+        self.lost += error.count
+        self._reason = error.strerror or str(error)
 
     def _wait(self, line: bytes) -> None:
         if len(self._waiting) < _WAITING:
@@ -173,6 +185,9 @@ class Output:
                 self.lost = 0
             if line:
                 self._target.write(line)
+        except LinesLost as error:
+            self._count(error)
+            return False
         except Exception as error:  # noqa: BLE001 - a stream may be anything, and raise anything
             self._reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             return False

@@ -10,6 +10,8 @@ from urllib.parse import quote
 MASK = "****"
 """What stands in the place of a secret."""
 
+_MOST = 1000  # names of parameters remembered: a peer may make them up
+
 SHORTEST = 4
 """A hidden value of fewer characters would mask half of every line."""
 
@@ -22,6 +24,11 @@ _SECRET = re.compile(
 # A password may hold an @ of its own, so up to the last one (RFC 3986 §3.2.1). It starts at the
 # "://" and ends at the next "/": each character is looked at once, whatever the text.
 _USERINFO = re.compile(r"://[^\s/?#\"]*@")
+
+# A parameter of a URL's query, its value up to what ends a parameter or the URL.
+_PARAMETER = re.compile(r"([?&;]([^\s?&;=#\"'<>]{1,64})=)[^\s&;#\"'<>]+")
+_NAMES_IN_QUERY = re.compile(rb"[?&;]([^\s?&;=#\"'<>]{1,64})=")
+_ESCAPED = re.compile(r"[^ !#-\[\]-~]")
 
 
 def is_secret(name: str) -> bool:
@@ -45,11 +52,13 @@ def _is_secret(name: str) -> bool:
 
 
 class Masks:
-    """Masks the credentials in URLs, and whatever values it was told to hide."""
+    """Masks the credentials in URLs and their queries, and whatever values it was told to hide."""
 
     def __init__(self) -> None:
         self._hidden: set[str] = set()
         self.pattern: re.Pattern[str] | None = None
+        self._forms: re.Pattern[bytes] | None = None
+        self._harmless: set[bytes] = set()
         self.longest = 0
 
     def hide(self, value: str) -> None:
@@ -65,11 +74,38 @@ class Masks:
             longest_first = sorted(self._hidden, key=len, reverse=True)
             self.longest = len(longest_first[0])
             self.pattern = re.compile("|".join(map(re.escape, longest_first)))
+            # How JSON escapes the others is its encoder's choice: up to their first such character.
+            begun = {_ESCAPED.split(form, maxsplit=1)[0].encode() for form in self._hidden}
+            self._forms = re.compile(b"|".join(map(re.escape, sorted(begun))))
+
+    def touch(self, line: bytes) -> bool:
+        """Whether something in a line of JSON may have to be masked.
+
+        Args:
+            line: ASCII.
+        """
+        query = line.find(b"?")
+        if query >= 0:
+            names = _NAMES_IN_QUERY.findall(line, query)
+            if not self._harmless.issuperset(names):
+                if any(is_secret(name.decode()) for name in names):
+                    return True
+                if len(self._harmless) < _MOST:
+                    self._harmless.update(names)
+        if b"@" in line and b"://" in line:
+            return True
+        return self._forms is not None and self._forms.search(line) is not None
 
     def text(self, text: str) -> str:
         """The text, with what must not be read masked."""
         if "://" in text and "@" in text:
             text = _USERINFO.sub(f"://{MASK}@", text)
+        if "?" in text and "=" in text:
+            text = _PARAMETER.sub(_without_value, text)
         if self.pattern is not None:
             text = self.pattern.sub(MASK, text)
         return text
+
+
+def _without_value(match: re.Match[str]) -> str:
+    return match[1] + MASK if is_secret(match[2]) else match[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable
+from functools import partial
 from string import Formatter
 from typing import Any, NamedTuple
 
@@ -28,7 +29,8 @@ class Shape(NamedTuple):
     `whole` and `paths` are what the format names: fields, and what is looked up inside of them
     (`{request.method}`), which `format` names anew. It is None when only Twisted can tell what
     it means. `fields` are those of the event that are no secrets, each with the name it has in
-    a line; `unshown` those of them that the message does not show.
+    a line; `unshown` those of them that the message does not show. `is_plain` if it has no
+    secrets, and its message shows nothing but its fields.
     """
 
     format: str | None
@@ -38,6 +40,7 @@ class Shape(NamedTuple):
     unshown: tuple[tuple[str, str], ...]
     secrets: tuple[str, ...]
     unshown_secrets: tuple[str, ...]
+    is_plain: bool
 
 
 def shape_of(event: LogEvent) -> Shape:
@@ -67,6 +70,13 @@ def _shape_of(format: str | None, keys: tuple[Any, ...]) -> Shape:  # noqa: A002
         rewritten, whole, paths, told = None, (), (), frozenset()
     if format is None or "log_flattened" in keys:
         rewritten = None
+    is_plain = (
+        rewritten is not None
+        and not paths
+        and not secret
+        and "log_failure" not in keys
+        and {*whole} <= {key for key, _ in public}
+    )
     return Shape(
         rewritten,
         whole,
@@ -75,6 +85,7 @@ def _shape_of(format: str | None, keys: tuple[Any, ...]) -> Shape:  # noqa: A002
         tuple((key, name) for key, name in public if key not in told),
         tuple(name for _, name in secret),
         tuple(name for key, name in secret if key not in told),
+        is_plain,
     )
 
 
@@ -116,9 +127,9 @@ def _steps(name: str) -> tuple[str, tuple[Step, ...]]:
         steps.append(_call)
     for attribute, index in _STEP.findall(name[len(first) :]):
         if index:
-            steps.append(functools.partial(_item, int(index) if index.isdecimal() else index))
+            steps.append(partial(_item, int(index) if index.isdecimal() else index))
         else:
-            steps.append(functools.partial(_attribute, attribute.removesuffix("()")))
+            steps.append(partial(_attribute, attribute.removesuffix("()")))
             if attribute.endswith("()"):
                 steps.append(_call)
     return first.removesuffix("()"), tuple(steps)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from toolkit.log.secrets import MASK, is_secret
@@ -14,6 +14,9 @@ SCALARS = frozenset({str, int, float, bool, type(None), bytes})
 
 COLLECTIONS = (list, tuple, set, frozenset, deque)
 """Types whose values are shown one by one."""
+
+LARGEST = 16 * 1024
+"""How much of a value is looked through for a message, which is cut at so many bytes."""
 
 DEEPEST = 6
 """How many values one is looked for inside of."""
@@ -51,37 +54,81 @@ class _Masked:
         return self._text
 
 
-def masked(value: object, deep: int = 0) -> Any:
+class Room:
+    """How much of a value may still be kept, in characters."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+
+def masked(value: object, deep: int = 0, room: Room | None = None) -> Any:
     """A value as a message may show it.
 
     Args:
         value: Any value.
         deep: How many others it is inside of.
+        room: What is left of the largest that is looked through; the whole when left out.
 
     Returns:
-        The value itself, or if something in it is named like a secret, a copy with that masked.
+        The value itself, or a copy: if something in it is named like a secret, with that masked;
+        if it is larger or deeper than is kept, its beginning.
     """
-    if type(value) in SCALARS or deep > DEEPEST:
-        return value
+    room = room or Room(LARGEST)
+    kind = type(value)
+    if kind in SCALARS:
+        return _begun(value, deep, room)
+    many = isinstance(value, Mapping) or kind in COLLECTIONS
+    if deep > DEEPEST:
+        return _Masked("…") if many else value
     if isinstance(value, Mapping):
-        pairs = {
-            key: _Masked(repr(MASK)) if is_secret(name_of(key)) else masked(one, deep + 1)
-            for key, one in value.items()
-        }
-        return pairs if any(pairs[key] is not one for key, one in value.items()) else value
-    if type(value) in COLLECTIONS:
-        members: Iterable[Any] = value  # type: ignore[assignment] # those are iterable
-        ones = [masked(one, deep + 1) for one in members]
-        same = all(one is old for one, old in zip(ones, members, strict=False))
-        return value if same else type(value)(ones)  # type: ignore[call-arg] # of a list
+        return _masked_pairs(value, deep, room)
+    if many:
+        return _masked_members(value, deep, room)
     fields = _fields_of(value)
     if any(is_secret(name) for name in fields):
         parts = [
-            f"{name}={MASK if is_secret(name) else repr(masked(getattr(value, name), deep + 1))}"
+            f"{name}="
+            + (MASK if is_secret(name) else repr(masked(getattr(value, name), deep + 1, room)))
             for name in fields
         ]
-        return _Masked(f"{type(value).__name__}({', '.join(parts)})")
+        return _Masked(f"{kind.__name__}({', '.join(parts)})")
     return value
+
+
+def _begun(value: Any, deep: int, room: Room) -> Any:
+    """A plain value, or the beginning of one that is long where showing it would cost much."""
+    if isinstance(value, str | bytes):
+        room.left -= len(value)
+        if len(value) > LARGEST and (deep or isinstance(value, bytes)):
+            return _Masked(f"{value[:LARGEST]!r}…[cut: {len(value)} in all]")
+    room.left -= 1
+    return value
+
+
+def _masked_pairs(value: Mapping[Any, Any], deep: int, room: Room) -> Any:
+    pairs: dict[Any, Any] = {}
+    changed = False
+    for key, one in value.items():
+        if room.left <= 0:
+            pairs[_Masked("…")] = _Masked(f"…[cut: {len(value)} in all]")
+            return pairs
+        secret = is_secret(name_of(key))
+        room.left -= 8
+        pairs[key] = new = _Masked(repr(MASK)) if secret else masked(one, deep + 1, room)
+        changed = changed or new is not one
+    return pairs if changed else value
+
+
+def _masked_members(value: Any, deep: int, room: Room) -> Any:
+    members: list[Any] = []
+    changed = False
+    for one in value:
+        if room.left <= 0:
+            members.append(_Masked(f"…[cut: {len(value)} in all]"))
+            return members
+        members.append(new := masked(one, deep + 1, room))
+        changed = changed or new is not one
+    return type(value)(members) if changed else value
 
 
 def name_of(key: object) -> str:

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 
 from toolkit.log.levels import LEVELS, NUMBERS, Level
 from toolkit.log.secrets import MASK, is_secret
-from toolkit.log.shown import shown
+from toolkit.log.shown import masked, shown
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -81,9 +81,12 @@ def _message(record: logging.LogRecord) -> str:
     arguments: Any = record.args
     try:
         if isinstance(arguments, dict):
-            named = {key: MASK if is_secret(str(key)) else one for key, one in arguments.items()}
+            named = {
+                key: MASK if is_secret(str(key)) else masked(one) for key, one in arguments.items()
+            }
             return str(record.msg) % named
-        return record.getMessage()
+        text = str(masked(record.msg))
+        return text % tuple(masked(one) for one in arguments) if arguments else text
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - as for a message of twisted.logger

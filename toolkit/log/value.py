@@ -11,7 +11,7 @@ from typing import Any
 from twisted.python.failure import Failure
 
 from toolkit.log.secrets import MASK, Masks, is_secret
-from toolkit.log.shown import COLLECTIONS, DEEPEST, masked, name_of, shown
+from toolkit.log.shown import COLLECTIONS, DEEPEST, Room, masked, name_of, shown
 
 LIMIT = 16 * 1024
 """The most bytes of UTF-8 that one field, message or traceback takes."""
@@ -62,12 +62,13 @@ class Values:
     def __init__(self, masks: Masks) -> None:
         self._masks = masks
 
-    def text(self, text: str, tail: int = 0) -> str:
+    def text(self, text: str, tail: int = 0, length: int = 0) -> str:
         """The text masked and cut.
 
         Args:
             text: Any text.
             tail: How many bytes of its end are kept when it is cut.
+            length: How long it was, if it has lost some already.
         """
         if len(text) <= SHORT:
             return self._masks.text(text)
@@ -78,7 +79,7 @@ class Values:
         seam = max(1024, self._masks.longest)
         head = self._masks.text(text[: 4 * LIMIT])[:-seam]
         end = self._masks.text(text[-4 * LIMIT :])[seam:]
-        return cut(f"{head}…{end}", tail, len(text))
+        return cut(f"{head}…{end}", tail, length or len(text))
 
     def plain(self, value: object) -> Any:
         """The value made of None, booleans, numbers, text, lists and dicts with text as keys.
@@ -88,20 +89,20 @@ class Values:
                 large, deep or holds itself only the beginning is kept.
         """
         try:
-            return self._plain(value, 0, _Room(LIMIT))
+            return self._plain(value, 0, Room(LIMIT))
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - any code may run in there, as in shown()
             return f"<{type(value).__name__} that cannot be shown: {type(error).__name__}>"
 
-    def _plain(self, value: Any, deep: int, room: _Room) -> Any:
+    def _plain(self, value: Any, deep: int, room: Room) -> Any:
         known = _CONVERTED.get(type(value))
         if known is not None:
             value = known(value)
         elif isinstance(value, _MANY):
             return self._within(value, deep, room)
         elif isinstance(value, bytes | bytearray | memoryview):
-            value = str(value, "utf-8", "backslashreplace")
+            value = self._decoded(value)
         elif isinstance(value, enum.Enum):
             return self._plain(value.value, deep, room)
         elif isinstance(value, str):
@@ -118,7 +119,17 @@ class Values:
         room.left -= 8
         return value
 
-    def _within(self, value: Any, deep: int, room: _Room) -> Any:
+    def _decoded(self, value: bytes | bytearray | memoryview) -> str:
+        if len(value) <= 16 * LIMIT:
+            return str(value, "utf-8", "backslashreplace")
+        # Of the 10 MB of a body the ends alone are read: `text` looks no further.
+        ends = (
+            str(end, "utf-8", "backslashreplace")
+            for end in (value[: 8 * LIMIT], value[-8 * LIMIT :])
+        )
+        return self.text("".join(ends), length=len(value))
+
+    def _within(self, value: Any, deep: int, room: Room) -> Any:
         if deep >= DEEPEST:
             return "…"
         kept: dict[str, Any] = {}
@@ -139,13 +150,6 @@ class Values:
             room.left -= len(name)
             kept[name] = MASK if secret else self._plain(one[1], deep + 1, room)
         return members if pairs is None else kept
-
-
-class _Room:
-    """How much of a value may still be kept, in characters."""
-
-    def __init__(self, left: int) -> None:
-        self.left = left
 
 
 def _number(value: int) -> int | str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Annotated, Any
 
 from twisted.application.service import IService
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
 from twisted.web.http import HTTPChannel
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
@@ -15,6 +15,7 @@ from twisted.web.server import Request, Site
 from toolkit.listen import ListenSettings, listening
 from toolkit.service import Shared
 from toolkit.settings import Meta
+from toolkit.web.access import GONE, AccessLog
 
 _LABEL = rb"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST = re.compile(
@@ -41,6 +42,9 @@ class WebSettings(ListenSettings):
     max_body_bytes: Annotated[int, Meta(ge=0, description="most bytes of a request's body")] = (
         1024 * 1024
     )
+    access_log: Annotated[
+        bool, Meta(description="log an event for each request, as toolkit.web.access")
+    ] = True
 
 
 def serving(shared: Shared, resource: IResource, settings: WebSettings) -> IService:
@@ -62,6 +66,26 @@ class LimitedRequest(Request):
     """A request whose body is refused (413) as soon as it is larger than allowed."""
 
     channel: Any
+    method: bytes
+    uri: bytes
+    is_logged = True  # but for the time between its end and that of its answer
+
+    def __init__(self, channel: Any, *arguments: Any) -> None:
+        super().__init__(channel, *arguments)
+        self.began = time.monotonic()
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        """The request is whole."""
+        self.is_logged = False
+        super().requestReceived(command, path, version)
+
+    def connectionLost(self, reason: Any) -> None:
+        """The connection is lost before the answer was complete."""
+        site = self.channel.site
+        super().connectionLost(reason)
+        if not self.is_logged:
+            status = self.code if self.startedWriting else GONE
+            site.log_as(self, self.method, self.uri, status, gone=True)
 
     def handleContentChunk(self, data: bytes) -> None:
         """A piece of the body has come."""
@@ -78,9 +102,11 @@ class LimitedChannel(HTTPChannel):
     """
 
     settings: WebSettings
+    site: LimitedSite
     transport: Any
     _between_requests = True
     _has_begun = False  # whether the first byte of the request that is due has come
+    _command = _path = b""
     _draining = False
     _refused = False
 
@@ -155,6 +181,17 @@ class LimitedChannel(HTTPChannel):
             b"HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n" % status
         )
         self.loseConnection()
+        self._account(int(status[:3]))
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        super()._respondToBadRequestAndDisconnect()
+        self._account(400)
+
+    def _account(self, status: int) -> None:
+        """Log the event of a request that is refused; its first line may not have been read."""
+        request = self.requests[-1] if self.requests else LimitedRequest(self)
+        request.is_logged = True
+        self.site.log_as(request, self._command or b"-", self._path or b"-", status)
 
     def checkPersistence(self, request: Any, version: bytes) -> bool:
         """Whether another request may follow this one."""
@@ -167,6 +204,7 @@ class LimitedChannel(HTTPChannel):
         """An answer is complete: wait for the next request."""
         self._savedTimeOut = self.settings.keep_alive_seconds
         self._between_requests = True
+        self._command = self._path = b""
         super().requestDone(request)
 
     def drain(self) -> None:
@@ -190,12 +228,12 @@ class LimitedSite(Site):
         settings: The limits.
     """
 
-    _log = Logger()
     noisy = False
 
     def __init__(self, reactor: IReactorTime, resource: IResource, settings: WebSettings) -> None:
         super().__init__(resource, requestFactory=LimitedRequest, reactor=reactor)
         self._settings = settings
+        self._access = AccessLog(reactor)
 
     def protocol(self) -> LimitedChannel:  # type: ignore[override] # the one that knows no HTTP/2
         """A channel with the limits."""
@@ -204,18 +242,21 @@ class LimitedSite(Site):
         return channel
 
     def startFactory(self) -> None:
-        """Nothing to open: see `log`. (Stock Site would wake up every second for its date.)"""
+        """It is listened to. (Stock Site would open a file, and wake up every second.)"""
+        self._access.start()
 
     def stopFactory(self) -> None:
-        """Nothing to close."""
+        """It is listened to no more; there may be requests that are still answered."""
+        self._access.stop()
 
     def log(self, request: Any) -> None:
-        """Log one event for a request that has been answered, or given up by its peer."""
-        self._log.info(
-            "{method} {path} {status}",
-            method=request.method.decode("latin-1"),
-            path=request.uri.decode("latin-1"),
-            status=request.code,
-            bytes=request.sentLength,
-            peer=getattr(request.client, "host", ""),
-        )
+        """Log the event of a request that has been answered."""
+        request.is_logged = True
+        self.log_as(request, request.method, request.uri, request.code)
+
+    def log_as(
+        self, request: Any, method: bytes, uri: bytes, status: int, gone: bool = False
+    ) -> None:
+        """Log the event of a request, if that is wanted; see `AccessLog.add`."""
+        if self._settings.access_log:
+            self._access.add(request, method, uri, status, gone)
