@@ -64,7 +64,7 @@ def test_show_settings_prints_them_and_stops(
     output = capsys.readouterr()
     assert (ended.value.code, output.err) == (0, "")
     assert '[service.inbox]\nkind = "echo"\n' in output.out
-    assert f'listen = "tcp:1"  # {file}: [service.inbox] listen\n' in output.out
+    assert f'listen = "tcp:1"  # {file}:3: [service.inbox] listen\n' in output.out
     assert "drain_seconds = 2.0  # --drain-seconds\n" in output.out
     assert "[service.echo]" not in output.out
 

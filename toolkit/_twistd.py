@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from toolkit._options import RecordOptions, StrictOptions, end, options_for
+from toolkit._options import RecordOptions, StrictOptions, end, options_for, tell
 
 if TYPE_CHECKING:
     from twisted.application.service import IService
 
     from toolkit.document import Document
-    from toolkit.site import Site
+    from toolkit.site import Site, Table
 
 _SUMMARY = (
     "Runs services in one process: those of the file, or the one named, or without either "
@@ -57,7 +58,18 @@ class Options(StrictOptions):
         from toolkit.document import load_service
 
         declaration = load_service(self.document, name)
-        return options_for(declaration.settings, declaration.summary)()
+        options = options_for(declaration.settings, declaration.summary)()
+        options.in_force = partial(self._in_force, name)
+        return options
+
+    def _in_force(self, name: str) -> Table | None:
+        """What a service would have without options; help must come whatever the settings are."""
+        from toolkit.errors import SettingsError
+        from toolkit.site import settle
+
+        with suppress(SettingsError):
+            return settle(self.document, os.environ, name).services[0]
+        return None
 
     def parseOptions(self, options: list[str] | None = None) -> None:
         """Parse, and settle what runs with which settings; a mistake ends the process."""
@@ -70,14 +82,29 @@ class Options(StrictOptions):
 
     def postOptions(self) -> None:
         """Settle what runs; with --show-settings, print it and stop."""
-        from toolkit.site import settle, shown
+        from toolkit.site import exposed, settle
 
         sub: Any = getattr(self, "subOptions", None)
-        given = sub.given if sub is not None else {}
-        self.site = settle(self.document, os.environ, self.subCommand, given)
+        given, mistakes = (sub.given, sub.mistakes) if sub is not None else ({}, [])
+        self.site = settle(self.document, os.environ, self.subCommand, given, mistakes)
+        for line in exposed(self.site):
+            tell(f"warning: {line}")
         if self["show-settings"]:
-            print(shown(self.site), end="")
+            from toolkit.toml import shown
+
+            _print(shown(self.site))
             sys.exit(0)
+
+
+def _print(text: str) -> None:
+    # TOML is UTF-8, whatever the terminal's encoding is said to be.
+    try:
+        sys.stdout.buffer.write(text.encode())
+        sys.stdout.flush()
+    except OSError as error:
+        # What is left would be written again, and fail again, when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        end(f"the settings cannot be printed: {error.strerror}", 1)
 
 
 def makeService(options: Options) -> IService:
