@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+import re
+from datetime import date
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import given, strategies as some
@@ -12,7 +16,7 @@ from tests.test_fields import Record
 from toolkit.conversion import Value, converted
 from toolkit.fields import Field, fields_of
 from toolkit.secret import Secret
-from toolkit.settings import Endpoint, Settings
+from toolkit.settings import Endpoint, Meta, Settings
 
 FIELDS = {field.name: field for field in fields_of(Record)}
 
@@ -27,6 +31,11 @@ def given_as_text(field: str, text: str) -> Any:
         ("max_delay_seconds", "2", 2.0),
         ("bounded", "5", 5),
         ("flag", "TRUE", True),
+        ("flag", "yes", True),
+        ("flag", "On", True),
+        ("flag", "NO", False),
+        ("flag", "off", False),
+        ("flag", "0", False),
         ("names", "ab, cd ,", ("ab", "cd")),
         ("names", '["a,b"]', ("a,b",)),
         ("names", "", ()),
@@ -62,6 +71,9 @@ def test_a_dotted_key_of_a_table_is_one_name() -> None:
         ("evens", "2,3", 'expected an even number, found "2,3"'),
         ("max_delay_seconds", "nan", "at most 60, found"),
         ("choice", "x" * 10_000, 'found "xxx'),
+        ("needed", "caf\udce9", 'expected text in UTF-8, found "caf\\udce9"'),
+        ("names", "ab,\udce9d", "expected text in UTF-8"),
+        ("flag", "of", 'expected true or false, found "of"'),
         ("choice", "a\nb\x1b", r'found "a\nb\u001b"'),
     ],
 )
@@ -105,3 +117,80 @@ def test_a_check_is_found_inside_an_optional_and_a_list() -> None:
         with pytest.raises(ValueError, match="expected an endpoint such as"):
             converted(fields[name], Value(wrong, "site.toml"))
     assert converted(fields["many"], Value(["tcp:0"], "site.toml")) == ("tcp:0",)
+
+
+def test_in_a_file_true_is_true_and_no_word_for_it() -> None:
+    with pytest.raises(ValueError, match="expected true or false"):
+        converted(FIELDS["flag"], Value("yes", "site.toml"))
+
+
+@pytest.mark.parametrize("raw", [[1.0, math.nan], (math.inf,)])
+def test_a_number_that_is_not_finite_is_found_in_a_list(raw: Any) -> None:
+    class Many(Settings):
+        """Numbers."""
+
+        numbers: tuple[float, ...] = ()
+
+    [field] = fields_of(Many)
+    with pytest.raises(ValueError, match="expected a list, each a number"):
+        converted(field, Value(raw, "site.toml"))
+
+
+def test_a_number_of_thousands_of_digits_is_told_in_few_words() -> None:
+    with pytest.raises(ValueError, match="expected text, found a huge number"):
+        converted(FIELDS["needed"], Value(16**9000, "site.toml"))
+
+
+def _check_broken(value: int) -> None:
+    raise KeyError(value)
+
+
+def test_whatever_a_check_raises_is_told() -> None:
+    class Checked(Settings):
+        """One that is broken."""
+
+        number: Annotated[int, Meta(extra={"check": _check_broken})] = 0
+
+    [field] = fields_of(Checked)
+    told = "expected another value (KeyError: 3), found 3"
+    with pytest.raises(ValueError, match=re.escape(told)):
+        converted(field, Value(3, "site.toml"))
+
+
+class Kind(Enum):
+    """Two of them."""
+
+    PLAIN = "plain"
+    RICH = "rich"
+
+
+class Strange(Settings):
+    """Types that TOML, or text, has no word for."""
+
+    folder: Path = Path()
+    day: date = date(2026, 1, 1)
+    kinds: tuple[Kind, ...] = ()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "made"),
+    [
+        ("folder", Value("/srv", "x"), Path("/srv")),
+        ("folder", Value("/srv", "x", is_text=True), Path("/srv")),
+        ("day", Value(date(2026, 2, 3), "x"), date(2026, 2, 3)),
+        ("day", Value("2026-02-03", "x", is_text=True), date(2026, 2, 3)),
+        ("kinds", Value(["rich"], "x"), (Kind.RICH,)),
+    ],
+)
+def test_other_types_are_made_of_text_and_of_tomls(name: str, value: Value, made: object) -> None:
+    assert converted({field.name: field for field in fields_of(Strange)}[name], value) == made
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("folder", "text"), ("day", "a date"), ("kinds", "a list, each one of plain, rich")],
+)
+def test_other_types_are_told_in_words(name: str, expected: str) -> None:
+    field = {field.name: field for field in fields_of(Strange)}[name]
+    with pytest.raises(ValueError, match=f"expected {expected}, found 3"):
+        converted(field, Value(3, "site.toml"))

@@ -55,6 +55,12 @@ def test_a_value_knows_its_file_line_table_and_key_and_the_kind_is_none(file: Pa
     assert values == {"paths": Value(["/srv"], f"{file}:4: [service.inbox] paths")}
 
 
+def test_a_table_is_named_with_its_place_if_it_is_in_the_file(file: Path) -> None:
+    found = document(file, "\n[service.echo]\n")
+    assert found.title("service", "echo") == f"{file}:2: [service.echo]"
+    assert found.title("log") == "[log]"
+
+
 def test_a_kind_is_the_name_unless_the_table_says(file: Path) -> None:
     found = document(file, "[service.echo]\n[service.inbox]\nkind = 'poller'\n")
     kinds = [found.kind(name) for name in ("echo", "inbox", "not-in-the-file")]

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from toolkit.fields import fields_of
 from toolkit.secret import Secret
+from toolkit.settings import Settings
 
 
 def _check_even(number: int) -> None:
@@ -85,3 +86,21 @@ def test_a_field_knows_its_kind(kind: str, names: list[str]) -> None:
 )
 def test_bounds_are_told_in_words(name: str, words: str) -> None:
     assert FIELDS[name].expected == words
+
+
+def test_beside_a_secret_a_setting_names_its_file_unless_the_name_is_taken() -> None:
+    class Account(Settings):
+        """Secrets, one of them with a field of that name."""
+
+        password: Secret
+        token: Secret | None = None
+        token_file: str = ""
+        keys: tuple[Secret, ...] = ()
+
+    settings = {field.name: field.file_setting for field in fields_of(Account)}
+    assert settings == {"password": "password_file", "token": "", "token_file": "", "keys": ""}
+    assert [field.name for field in fields_of(Account) if field.is_secret] == [
+        "password",
+        "token",
+        "keys",
+    ]

@@ -112,6 +112,11 @@ class Document:
         line = self._lines.get(keys)
         return self.path if line is None else f"{self.path}:{line}"
 
+    def title(self, *keys: str) -> str:
+        """A table's name in messages, after its place if it is in the file."""
+        title = f"[{'.'.join(keys)}]"
+        return f"{self.place(*keys)}: {title}" if keys in self._tables else title
+
     def kind(self, name: str) -> str:
         """What kind of service the one of this name is: its own name unless the table says."""
         kind: str = self.services.get(name, {}).get("kind", name)

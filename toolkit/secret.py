@@ -47,11 +47,27 @@ def secrets_in(value: object) -> Iterator[Secret]:
     Args:
         value: A Secret, a list or table of them, or anything else.
     """
-    if isinstance(value, Secret):
-        yield value
-    elif isinstance(value, tuple | list | dict):
+    return (one for one in _leaves(value) if isinstance(one, Secret))
+
+
+def is_masked(value: object) -> bool:
+    """Whether a mask stands in a setting's value where a secret should.
+
+    Args:
+        value: A Secret, text with a URL's credentials, a list or table of them, or anything else.
+    """
+    return any(
+        one == Secret(MASK) or (isinstance(one, str) and f"://{MASK}@" in one)
+        for one in _leaves(value)
+    )
+
+
+def _leaves(value: object) -> Iterator[object]:
+    if isinstance(value, tuple | list | dict):
         for one in value.values() if isinstance(value, dict) else value:
-            yield from secrets_in(one)
+            yield from _leaves(one)
+    else:
+        yield value
 
 
 def read_secret(path: str) -> Secret:

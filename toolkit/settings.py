@@ -21,7 +21,7 @@ from msgspec import Meta
 from toolkit.conversion import Value, converted
 from toolkit.errors import SettingsError, reason_of
 from toolkit.fields import Field, fields_of
-from toolkit.secret import MASK, Secret, secrets_in
+from toolkit.secret import MASK, Secret, is_masked
 
 __all__ = [
     "Endpoint",
@@ -151,7 +151,7 @@ def resolve(
             except ValueError as error:
                 (spoken if value.on_command_line else others).append(str(error))
     for field in known.values():
-        if Secret(MASK) in secrets_in(values.get(field.name)):
+        if is_masked(values.get(field.name)):
             others.append(f"{places[field.name]}: expected the secret itself, found {MASK}")
         elif field.default is msgspec.NODEFAULT and field.name not in tried:
             others.append(f"{name}: {field.name} is not set; expected {field.expected}")

@@ -89,7 +89,7 @@ def settle(
                 from_credentials(environment, name, record),
                 from_environment(environment, name, known, record),
             ]
-            site.shared[name] = Table(name, *resolve(record, f"[{name}]", sources))
+            site.shared[name] = Table(name, *resolve(record, document.title(name), sources))
     for name in names:
         with _kept(found):
             declaration = load_service(document, name)
@@ -99,7 +99,8 @@ def settle(
                 from_environment(environment, name, known, declaration.settings),
                 dict(options or {}) if name == only else {},
             ]
-            settings, places = resolve(declaration.settings, f"[service.{name}]", sources)
+            title = document.title("service", name)
+            settings, places = resolve(declaration.settings, title, sources)
             table = ServiceTable(name, settings, places, document.kind(name), declaration)
             site.services.append(table)
     if found:

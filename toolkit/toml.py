@@ -12,7 +12,8 @@ import msgspec
 
 from toolkit.conversion import Value, converted
 from toolkit.fields import Field
-from toolkit.secret import MASK, Secret
+from toolkit.log.secrets import Masks
+from toolkit.secret import MASK, Secret, is_masked
 from toolkit.settings import fields_of
 from toolkit.site import ServiceTable, Site
 
@@ -21,8 +22,8 @@ def shown(site: Site) -> str:
     """The settings in force as TOML that can be loaded again, each with where it came from.
 
     What cannot be loaded from TOML (a default that is no text, number, date, list or table) is
-    shown in a comment. A secret is `****`, which is refused where it is not set anew; one that a
-    setting such as `password_file` names is shown as that.
+    shown in a comment. A secret is `****`, and so are the credentials in a URL: loaded, that is
+    refused where it is not set anew. For a secret that came from a file, the file is shown.
 
     Args:
         site: What `settle` gave.
@@ -51,7 +52,7 @@ def _line(field: Field, value: Any, place: str) -> str:
     try:
         text = _toml(value)
         again = converted(field, Value(tomllib.loads(f"x = {text}")["x"], place))
-        is_loaded = place != "default" if field.is_secret else again == value
+        is_loaded = place != "default" if is_masked(again) else again == value
     except Exception:  # noqa: BLE001 - whatever the types of anybody's settings raise, or lack
         text, is_loaded = _printable(repr(value)), False
     return f"{'' if is_loaded else '# '}{field.name} = {text}  # {place}"
@@ -75,5 +76,7 @@ def _toml(value: Any) -> str:
         return value.isoformat()
     if isinstance(value, PurePath):
         value = str(value)
+    if isinstance(value, str):
+        value = Masks().text(value)  # the credentials in a URL
     # A TOML string is written as a JSON one, but for the one character JSON leaves as it is.
     return json.dumps(msgspec.to_builtins(value), ensure_ascii=False).replace("\x7f", "\\u007f")
