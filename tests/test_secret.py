@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from toolkit.secret import Secret, is_exposed, read_secret, secrets_in
+from toolkit.secret import Secret, is_exposed, is_masked, read_secret, secrets_in
 from toolkit.settings import Settings
 
 HUSH = "hush-4711"
@@ -128,3 +128,19 @@ def test_secrets_are_found_in_lists_and_tables() -> None:
     one, two = Secret("one"), Secret("two")
     assert list(secrets_in((one, {"a": two, "b": 3}))) == [one, two]
     assert list(secrets_in("text")) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "masked"),
+    [
+        (Secret("****"), True),
+        (("a", Secret("****")), True),
+        ({"a": ["http://****@example.org/"]}, True),
+        ("http://example.org/?token=****", True),
+        (Secret("*****"), False),
+        ("/srv/****/*.csv", False),
+        (None, False),
+    ],
+)
+def test_a_mask_is_found_where_a_secret_should_be(value: object, masked: bool) -> None:
+    assert is_masked(value) is masked

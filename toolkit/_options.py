@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from twisted.python import usage
@@ -36,7 +38,25 @@ def tell(lines: str) -> None:
     """
     for line in lines.split("\n"):
         safe = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in line[:1000])
-        print(f"toolkit: {safe}", file=sys.stderr)
+        with suppress(OSError):  # there is nowhere left to tell it
+            print(f"toolkit: {safe}", file=sys.stderr)
+
+
+def write(text: str) -> None:
+    """Write on stdout in UTF-8, as TOML is, whatever the terminal's encoding is said to be.
+
+    Args:
+        text: What to write. A stdout that cannot be written ends the process with one line.
+    """
+    if sys.stdout is None:
+        end("cannot write on standard output: it is closed", 1)
+    try:
+        sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
+        sys.stdout.flush()
+    except OSError as error:
+        # What is left would be written again, and fail again, when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        end(f"cannot write on standard output: {error.strerror}", 1)
 
 
 class StrictOptions(usage.Options):
@@ -52,11 +72,18 @@ class StrictOptions(usage.Options):
         except usage.UsageError as error:
             end(f"{error}{self._hint(str(error))}; see --help", 2)
 
+    def opt_help(self) -> None:
+        """print this help, and stop"""
+        write(f"{self}\n")
+        sys.exit(0)
+
+    opt_h = opt_help
+
     def opt_version(self) -> None:
         """print the toolkit's version, and stop"""
         from toolkit.version import distribution
 
-        print(distribution())
+        write(f"{distribution()}\n")
         sys.exit(0)
 
     def parseArgs(self, *arguments: str) -> None:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from toolkit._options import RecordOptions, StrictOptions, end, options_for, tell
+from toolkit._options import RecordOptions, StrictOptions, end, options_for, tell, write
 
 if TYPE_CHECKING:
     from twisted.application.service import IService
@@ -92,19 +92,8 @@ class Options(StrictOptions):
         if self["show-settings"]:
             from toolkit.toml import shown
 
-            _print(shown(self.site))
+            write(shown(self.site))
             sys.exit(0)
-
-
-def _print(text: str) -> None:
-    # TOML is UTF-8, whatever the terminal's encoding is said to be.
-    try:
-        sys.stdout.buffer.write(text.encode())
-        sys.stdout.flush()
-    except OSError as error:
-        # What is left would be written again, and fail again, when the interpreter ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        end(f"the settings cannot be printed: {error.strerror}", 1)
 
 
 def makeService(options: Options) -> IService:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 MASK = "****"
 """What is printed in the place of a secret, and is never one itself."""
 
+_IN_A_URL = (f"://{MASK}@", f"={MASK}")
+
 MAX_BYTES = 65_536
 """The largest file that is read as a secret."""
 
@@ -57,7 +59,7 @@ def is_masked(value: object) -> bool:
         value: A Secret, text with a URL's credentials, a list or table of them, or anything else.
     """
     return any(
-        one == Secret(MASK) or (isinstance(one, str) and f"://{MASK}@" in one)
+        one == Secret(MASK) or (isinstance(one, str) and any(mark in one for mark in _IN_A_URL))
         for one in _leaves(value)
     )
 
