@@ -194,3 +194,27 @@ def test_other_types_are_told_in_words(name: str, expected: str) -> None:
     field = {field.name: field for field in fields_of(Strange)}[name]
     with pytest.raises(ValueError, match=f"expected {expected}, found 3"):
         converted(field, Value(3, "site.toml"))
+
+
+def _check_long(secret: Secret) -> None:
+    if len(secret.reveal()) < 8:
+        raise ValueError(f"a longer one than {secret.reveal()}")
+
+
+class Account(Settings):
+    """A secret that is looked at."""
+
+    password: Annotated[Secret, Meta(extra={"check": _check_long})] = Secret("hush-4711")
+
+
+def test_a_secret_is_checked_wherever_it_comes_from_and_never_told(tmp_path: Path) -> None:
+    [field] = fields_of(Account)
+    (tmp_path / "secret").write_text("hush")
+    path = Value(str(tmp_path / "secret"), "X_FILE", is_path=True)
+    for value in (Value("hush", "X"), path):
+        with pytest.raises(ValueError, match="expected text, a secret that does not") as caught:
+            converted(field, value)
+        assert "hush" not in str(caught.value)
+        assert caught.value.__context__ is None
+    (tmp_path / "secret").write_text("hush-hush")
+    assert converted(field, path) == Secret("hush-hush")

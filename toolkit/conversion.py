@@ -12,7 +12,7 @@ import msgspec
 
 from toolkit.errors import reason_of
 from toolkit.fields import Field
-from toolkit.secret import Secret, read_secret
+from toolkit.secret import Secret, read_secret, secrets_in
 
 
 class Value(NamedTuple):
@@ -87,9 +87,7 @@ def converted(field: Field, value: Value) -> Any:
     Raises:
         ValueError: In one line: where it was set, what was expected, what was found.
     """
-    if value.is_path:
-        return _read(value)
-    raw = value.raw
+    raw = _read(value) if value.is_path else value.raw
     if value.is_text and isinstance(raw, str):
         if field.is_list:
             raw = _members(raw)
@@ -99,7 +97,7 @@ def converted(field: Field, value: Value) -> Any:
             raw = _WORDS.get(raw.lower(), raw)
     if field.is_table and isinstance(raw, dict):
         raw = _flat(raw)
-    expected = field.expected
+    expected, result = field.expected, None
     try:
         if value.is_text:
             _check_encoding(raw)
@@ -118,8 +116,10 @@ def converted(field: Field, value: Value) -> Any:
     except Exception as error:  # noqa: BLE001 - a check may be anybody's
         expected = f"another value ({type(error).__name__}: {reason_of(error)})"
     found = "a secret that does not fit" if field.is_secret else f"found {_shown(value.raw)}"
-    # Not chained: what was raised may hold the secret.
-    raise ValueError(f"{value.place}: expected {expected}, {found}") from None
+    # Not chained: what was raised may hold the secret, and so may what a check says.
+    if any(one.reveal() in expected for one in secrets_in(result)):
+        expected = field.expected
+    raise ValueError(f"{value.place}: expected {expected}, {found}")
 
 
 def _read(value: Value) -> Secret:

@@ -59,7 +59,8 @@ def is_masked(value: object) -> bool:
         value: A Secret, text with a URL's credentials, a list or table of them, or anything else.
     """
     return any(
-        one == Secret(MASK) or (isinstance(one, str) and any(mark in one for mark in _IN_A_URL))
+        one == Secret(MASK)
+        or (isinstance(one, str) and "://" in one and any(mark in one for mark in _IN_A_URL))
         for one in _leaves(value)
     )
 
