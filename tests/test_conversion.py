@@ -218,3 +218,14 @@ def test_a_secret_is_checked_wherever_it_comes_from_and_never_told(tmp_path: Pat
         assert caught.value.__context__ is None
     (tmp_path / "secret").write_text("hush-hush")
     assert converted(field, path) == Secret("hush-hush")
+
+
+def test_a_table_of_tables_keeps_them() -> None:
+    class Nested(Settings):
+        """Tables in a table."""
+
+        limits: dict[str, dict[str, int]] = {}
+
+    [field] = fields_of(Nested)
+    raw = {"a": {"b": 1}, "c.d": {}}
+    assert converted(field, Value(raw, "site.toml")) == raw

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from toolkit.errors import SettingsError
+from toolkit.log import LogSettings
 from toolkit.settings import Secret, Settings, Value, resolve
 from toolkit.sources import from_credentials, from_environment
 
@@ -47,5 +51,20 @@ def test_a_credential_is_the_secret_that_it_is_named_after(tmp_path: Path) -> No
 def test_without_systemd_there_are_none(tmp_path: Path) -> None:
     assert credentials(tmp_path) == {}
     assert from_credentials({}, "my-mail", MailSettings) == {}
+
+
+def test_a_credential_that_is_misspelt_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        resolve(MailSettings, "[x]", [credentials(tmp_path, pasword="hush")])
+    told = "credential toolkit.my-mail.pasword: unknown setting; did you mean 'password'?"
+    assert caught.value.problems == [told]
+
+
+def test_a_folder_of_credentials_that_cannot_be_read_is_told_where_it_matters(
+    tmp_path: Path,
+) -> None:
     gone = {"CREDENTIALS_DIRECTORY": str(tmp_path / "none")}
-    assert from_credentials(gone, "my-mail", MailSettings) == {}
+    with pytest.raises(SettingsError, match="none' cannot be read: No such file or dir") as caught:
+        from_credentials(gone, "my-mail", MailSettings)
+    assert str(caught.value).startswith("CREDENTIALS_DIRECTORY: expected a folder with credentials")
+    assert from_credentials(gone, "log", LogSettings) == {}

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import tomllib
+from contextlib import redirect_stdout
 from typing import Annotated, Any
 
 from toolkit.errors import SettingsError, ToolkitError
@@ -201,7 +202,9 @@ def load_service(document: Document, name: str) -> Declaration[Any]:
     if name in document.services:
         where = f"{document.place('service', name)}: [service.{name}]: "
     try:
-        declaration = load(kind)
+        # stdout is for the log and for --show-settings, whatever a module prints.
+        with redirect_stdout(sys.stderr):
+            declaration = load(kind)
     except ToolkitError as error:
         raise SettingsError([f"{where}{error}{nearest(kind, SERVICES)}"]) from error
     problems = _field_problems(declaration.settings)

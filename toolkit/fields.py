@@ -143,7 +143,9 @@ def _fields_of(record: type[msgspec.Struct]) -> tuple[Field, ...]:
                 expected=_expected(kind),
                 is_flag=plain is bool,
                 is_list=typing.get_origin(plain) in (tuple, list),
-                is_table=typing.get_origin(plain) is dict,
+                # One of tables keeps them: its dotted keys are no names of one level.
+                is_table=typing.get_origin(plain) is dict
+                and typing.get_origin(_plain(typing.get_args(plain)[1])) is not dict,
                 is_secret=_holds_secret(kind),
                 file_setting=of_file if plain is Secret and of_file not in names else "",
                 check=next(

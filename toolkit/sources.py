@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping
 
+from toolkit.errors import SettingsError
 from toolkit.settings import Settings, Value, fields_of, nearest
 
 
@@ -51,14 +52,25 @@ def from_credentials(
         name: The service's name, or the table's. Its credentials are the files
             `toolkit.NAME.FIELD`, for the fields that are a Secret.
         record: The settings.
+
+    Raises:
+        SettingsError: CREDENTIALS_DIRECTORY cannot be read, and there is a Secret to look for.
     """
     folder = environment.get("CREDENTIALS_DIRECTORY")
-    if not folder:
+    secrets = [field.name for field in fields_of(record) if field.file_setting]
+    if not folder or not secrets:
         return {}
+    try:
+        found = sorted(os.listdir(folder))
+    except OSError as error:
+        reason = f"{folder!a} cannot be read: {error.strerror}"
+        raise SettingsError(
+            [f"CREDENTIALS_DIRECTORY: expected a folder with credentials; {reason}"]
+        ) from error
     values = {}
-    for field in fields_of(record):
-        credential = f"toolkit.{name}.{field.name}"
-        path = os.path.join(folder, credential)
-        if field.file_setting and os.path.lexists(path):
-            values[field.name] = Value(path, f"credential {credential}", is_path=True)
+    for credential in found:
+        key = credential.removeprefix(f"toolkit.{name}.")
+        if key != credential and (key in secrets or nearest(key, secrets)):
+            path = os.path.join(folder, credential)
+            values[key] = Value(path, f"credential {credential}", is_path=True)
     return values

@@ -17,6 +17,7 @@ LOCAL = "tcp:0:interface=127.0.0.1"
 NEEDY = """
 from twisted.application.service import Service
 from twisted.logger import Logger
+print("imported")
 from toolkit import Declaration, Secret, Settings
 
 class NeedySettings(Settings):
@@ -54,7 +55,8 @@ async def test_a_credential_of_systemds_is_the_secret_and_is_never_printed(
     env = {"CREDENTIALS_DIRECTORY": str(needy)}
     shown = start("twistd", "toolkit", "--config", "site.toml", "--show-settings", env=env)
     assert await shown.ended() == 0
-    assert shown.err == ""
+    assert shown.err == "imported\n"
+    assert set(tomllib.loads(shown.out)) == {"site", "log", "service"}
     assert 'password = "****"  # credential toolkit.mine.password\n' in shown.out
     (needy / "site.toml").write_text(shown.out)
     program = start("twistd", "-n", "toolkit", "--config", "site.toml", env=env)
@@ -65,7 +67,7 @@ async def test_a_credential_of_systemds_is_the_secret_and_is_never_printed(
     assert "hush" not in shown.out + program.out + program.err
     without = start("twistd", "-n", "toolkit", "--config", "site.toml")
     assert await without.ended() == 1
-    [line] = without.err.splitlines()
+    [_, line] = without.err.splitlines()
     assert "[service.mine] password: expected the secret itself, found ****" in line
 
 
