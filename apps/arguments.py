@@ -5,14 +5,45 @@ from __future__ import annotations
 import argparse
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 
 
+class _Version(argparse.Action):
+    def __init__(self, option_strings: Sequence[str], dest: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, help="print the toolkit's version, and end")
+
+    def __call__(self, parser: argparse.ArgumentParser, *_parsed: object) -> NoReturn:
+        # Imported when somebody asks: --help loads nothing of the toolkit.
+        from toolkit.version import distribution
+
+        print(distribution())
+        parser.exit()
+
+
 class Parser(argparse.ArgumentParser):
-    """A parser that answers a mistake with one line and status 2."""
+    """A parser that answers a mistake with one line and status 2, and knows --version.
+
+    Args:
+        prog: The program's name.
+        description: What it does.
+        epilog: What is said after the options.
+        formatter_class: How they are printed.
+    """
+
+    def __init__(
+        self,
+        prog: str,
+        description: str | None = None,
+        epilog: str | None = None,
+        formatter_class: type[argparse.HelpFormatter] = argparse.HelpFormatter,
+    ) -> None:
+        super().__init__(
+            prog=prog, description=description, epilog=epilog, formatter_class=formatter_class
+        )
+        self.add_argument("--version", action=_Version)
 
     def error(self, message: str) -> NoReturn:
         """End the process with the line."""

@@ -1,18 +1,16 @@
-"""The fields of a record: their kinds, their bounds in words, and values made to fit."""
+"""The fields of a record: their kinds, and their bounds in words."""
 
 from __future__ import annotations
 
-import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 import pytest
-from hypothesis import given, strategies as some
 from msgspec import Meta
 
-from toolkit.fields import Field, Value, converted, fields_of
+from toolkit.fields import fields_of
 from toolkit.secret import Secret
-from toolkit.settings import Endpoint, Settings
+from toolkit.settings import Settings
 
 
 def _check_even(number: int) -> None:
@@ -42,10 +40,6 @@ class Record(msgspec.Struct, kw_only=True):
 
 
 FIELDS = {field.name: field for field in fields_of(Record)}
-
-
-def given_as_text(field: str, text: str) -> Any:
-    return converted(FIELDS[field], Value(text, "TOOLKIT_X", is_text=True))
 
 
 def test_fields_are_in_the_order_written_and_read_once() -> None:
@@ -94,87 +88,19 @@ def test_bounds_are_told_in_words(name: str, words: str) -> None:
     assert FIELDS[name].expected == words
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "value"),
-    [
-        ("max_delay_seconds", "2", 2.0),
-        ("bounded", "5", 5),
-        ("flag", "TRUE", True),
-        ("names", "ab, cd ,", ("ab", "cd")),
-        ("names", '["a,b"]', ("a,b",)),
-        ("names", "", ()),
-        ("levels", "a.b=high,c = low", {"a.b": "high", "c": "low"}),
-        ("needed", "5", "5"),
-        ("password", "5", Secret("5")),
-        ("evens", "2,4", (2, 4)),
-    ],
-)
-def test_text_becomes_what_the_field_wants(name: str, text: str, value: object) -> None:
-    assert given_as_text(name, text) == value
+def test_beside_a_secret_a_setting_names_its_file_unless_the_name_is_taken() -> None:
+    class Account(Settings):
+        """Secrets, one of them with a field of that name."""
 
+        password: Secret
+        token: Secret | None = None
+        token_file: str = ""
+        keys: tuple[Secret, ...] = ()
 
-@pytest.mark.parametrize(("name", "raw"), [("needed", 5), ("perhaps", "5"), ("flag", 1)])
-def test_what_a_file_holds_must_be_of_the_right_type_already(name: str, raw: object) -> None:
-    with pytest.raises(ValueError, match=r"^site.toml: \[x\]: expected "):
-        converted(FIELDS[name], Value(raw, "site.toml: [x]"))
-
-
-def test_a_dotted_key_of_a_table_is_one_name() -> None:
-    raw = {"a": {"b": "high", "c": {"d": "low"}}, "e.f": "low"}
-    assert converted(FIELDS["levels"], Value(raw, "x")) == {
-        "a.b": "high",
-        "a.c.d": "low",
-        "e.f": "low",
-    }
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "found"),
-    [
-        ("even", "3", 'expected an even number, found "3"'),
-        ("evens", "2,3", 'expected an even number, found "2,3"'),
-        ("max_delay_seconds", "nan", "at most 60, found"),
-        ("choice", "x" * 10_000, 'found "xxx'),
-        ("choice", "a\nb\x1b", r'found "a\nb\u001b"'),
-    ],
-)
-def test_a_mistake_is_one_short_line_with_its_place(name: str, text: str, found: str) -> None:
-    with pytest.raises(ValueError, match=r"^TOOLKIT_X: expected ") as caught:
-        given_as_text(name, text)
-    line = str(caught.value)
-    assert found in line
-    assert len(line) < 200
-    assert line.isprintable()
-
-
-def test_a_wrong_secret_is_not_shown() -> None:
-    with pytest.raises(ValueError, match="does not fit") as caught:
-        converted(FIELDS["password"], Value(["hush"], "site.toml"))
-    assert str(caught.value) == "site.toml: expected text, a secret that does not fit"
-
-
-@given(some.sampled_from(list(FIELDS.values())), some.text() | some.floats().map(str))
-def test_any_text_fits_or_is_a_mistake_in_one_line(field: Field, text: str) -> None:
-    try:
-        value = converted(field, Value(text, "TOOLKIT_X", is_text=True))
-    except ValueError as error:
-        assert str(error).startswith("TOOLKIT_X: expected ")
-        assert len(str(error).splitlines()) == 1
-    else:
-        assert not isinstance(value, float) or math.isfinite(value)
-
-
-class Nested(Settings):
-    """Endpoints inside other types."""
-
-    one: Endpoint | None = None
-    many: tuple[Endpoint, ...] = ()
-
-
-def test_a_check_is_found_inside_an_optional_and_a_list() -> None:
-    fields = {field.name: field for field in fields_of(Nested)}
-    for name, wrong in (("one", "nowhere"), ("many", ["tcp:0", "nowhere"])):
-        assert fields[name].help
-        with pytest.raises(ValueError, match="expected an endpoint such as"):
-            converted(fields[name], Value(wrong, "site.toml"))
-    assert converted(fields["many"], Value(["tcp:0"], "site.toml")) == ("tcp:0",)
+    settings = {field.name: field.file_setting for field in fields_of(Account)}
+    assert settings == {"password": "password_file", "token": "", "token_file": "", "keys": ""}
+    assert [field.name for field in fields_of(Account) if field.is_secret] == [
+        "password",
+        "token",
+        "keys",
+    ]

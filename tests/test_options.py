@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 import pytest
+from hypothesis import assume, given, strategies as some
 
 from toolkit._options import RecordOptions, end, options_for
-from toolkit.errors import SettingsError
-from toolkit.settings import Meta, Secret, Settings, resolve
+from toolkit.settings import Meta, Secret, Settings, Value, resolve
+from toolkit.site import Table
 
 
 class MailSettings(Settings):
@@ -99,16 +101,63 @@ def test_an_option_may_be_shortened_while_it_is_clear() -> None:
         (["extra", "more"], "unexpected argument 'extra'; see --help"),
     ],
 )
-def test_a_mistake_is_one_line_and_status_2(
-    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_mistake_is_kept_to_be_told_with_the_others(arguments: list[str], told: str) -> None:
+    [mistake] = parsed(*arguments).mistakes
+    assert mistake.endswith(told)
+
+
+def test_every_mistake_is_kept_and_the_rest_is_taken() -> None:
+    options = parsed(
+        "--zzz", "1", "--retries", "2", "--quiet=yes", "--verfy", "--paths", "a", "extra"
+    )
+    assert [mistake.partition("; ")[0] for mistake in options.mistakes] == [
+        "option --zzz not recognized",
+        "option --quiet must not have an argument",
+        "option --verfy not recognized",
+        "unexpected argument 'extra'",
+    ]
+    assert {name: one.raw for name, one in options.given.items()} == {
+        "retries": "2",
+        "paths": ["a"],
+    }
+
+
+def test_a_secret_has_an_option_that_names_a_file() -> None:
+    value = parsed("--password-file", "/run/secret").given["password_file"]
+    assert (value.raw, value.place) == ("/run/secret", "--password-file")
+    assert "--password-file= a file that holds --password" in shown()
+
+
+@given(some.lists(some.text() | some.sampled_from(["--host", "--quiet", "--no-q", "-x", "--p="])))
+def test_no_arguments_give_a_traceback(arguments: list[str]) -> None:
+    options = options_for(MailSettings, "Send mail.")()
+    assume("--_shell-completion" not in arguments)
+    try:
+        options.parseOptions(arguments)
+    except SystemExit as ended:
+        assert not ended.code
+    assert len(options.mistakes) <= len(arguments)
+
+
+def test_help_shows_what_is_in_force_and_where_it_was_set() -> None:
+    options = options_for(MailSettings, "Send mail.")()
+    record, places = resolve(
+        MailSettings,
+        "mail",
+        [{"retries": Value(7, "site.toml:3"), "host": Value("a", "TOOLKIT_MAIL_HOST")}],
+    )
+    options.in_force = lambda: Table("mail", record, places)
+    text = " ".join(options.getUsage(200).split())
+    assert "--retries= a whole number at least 0 [default: 7, from site.toml:3]" in text
+    assert "--host= the server [default: a, from TOOLKIT_MAIL_HOST]" in text
+    assert "--max-delay-seconds= how long [default: 1.5]" in text
+
+
+def test_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        parsed(*arguments)
-    output = capsys.readouterr()
-    assert (ended.value.code, output.out) == (2, "")
-    [line] = output.err.splitlines()
-    assert line.startswith("toolkit: ")
-    assert line.endswith(told)
+        parsed("--version")
+    assert not ended.value.code
+    assert re.fullmatch(r"twisted-app-toolkit \d\S+\n", capsys.readouterr().out)
 
 
 def test_help_says_what_each_option_is_and_what_it_is_without_it() -> None:
@@ -138,10 +187,3 @@ def test_several_lines_end_with_the_program_before_each(capsys: pytest.CaptureFi
     with pytest.raises(SystemExit) as ended:
         wrong("one\ntwo", 1)
     assert (ended.value.code, capsys.readouterr().err) == (1, "toolkit: one\ntoolkit: two\n")
-
-
-@pytest.mark.parametrize("name", ["x", "help", "version"])
-def test_a_name_that_cannot_be_an_option_is_refused(name: str) -> None:
-    record: Any = type("Odd", (Settings,), {"__annotations__": {name: int}, name: 1})
-    with pytest.raises(SettingsError, match=rf"Odd.{name} cannot be an option"):
-        options_for(record, "Odd.")

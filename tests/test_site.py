@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings, strategies as some
 
 from toolkit.document import Document
 from toolkit.errors import SettingsError
-from toolkit.settings import Value
-from toolkit.site import DEFAULT_SITE, Site, settle, shown
+from toolkit.settings import Secret, Settings, Value, resolve
+from toolkit.site import DEFAULT_SITE, Site, Table, exposed, settle
 
 
 @pytest.fixture
@@ -146,25 +146,63 @@ def test_mistakes_of_several_tables_are_told_together(file: Path) -> None:
     assert len(problem(document(file, content)).problems) == 2
 
 
-def test_what_is_shown_can_be_loaded_again(file: Path, tmp_path: Path) -> None:
-    content = """
-        [log]
-        levels = { "a.b" = "debug" }
-        [service.inbox]
-        kind = "poller"
-        paths = ["/srv/\\u0001\\u007f\\"in box\\"/*.csv", "/ü"]
-        [service.echo]
-        idle_seconds = 7
-    """
-    site = settle(document(file, content), {"TOOLKIT_ECHO_DRAIN_SECONDS": "1"})
-    text = shown(site)
-    again = settle(document(tmp_path / "again.toml", text), {})
-    assert [table.settings for table in again.services] == [
-        table.settings for table in site.services
+def test_mistakes_are_told_in_order_with_their_lines(file: Path) -> None:
+    content = """[lgo]
+[log]
+level = "loud"
+[service.inbox]
+kind = "poller"
+[service.echo]
+listen.a = 1
+[service.countdown]
+interval_seconds = 301
+[service.nothing]
+"""
+    found = problem(document(file, content))
+    assert [line.partition(": expected")[0] for line in found.problems] == [
+        f"{file}:1: unknown table [lgo]; did you mean 'log'?",
+        f"{file}:3: [log] level",
+        f"{file}:4: [service.inbox]: paths is not set; expected a list, each text",
+        f"{file}:7: [service.echo] listen",
+        f"{file}:8: [service.countdown]: interval_seconds (301) must be less than "
+        "idle_seconds (300), which ends the connection",
+        f"{file}:10: [service.nothing]: there is no service 'nothing'",
     ]
-    assert again.shared["log"].settings == site.shared["log"].settings
-    assert "drain_seconds = 1.0  # TOOLKIT_ECHO_DRAIN_SECONDS" in text
-    assert "max_connections = 1000  # default" in text
+
+
+def test_those_found_on_the_command_line_come_first(file: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        settle(
+            document(file, "[log]\nlevel = 'loud'\n[service.echo]\nidle_seconds = 0\n"),
+            {},
+            "echo",
+            option("drain_seconds", "x"),
+            ["option --zzz not recognized"],
+        )
+    assert [line.partition(": expected")[0] for line in caught.value.problems] == [
+        "option --zzz not recognized",
+        "--drain_seconds",
+        f"{file}:4: [service.echo] idle_seconds",
+        f"{file}:2: [log] level",
+    ]
+    assert caught.value.on_command_line
+
+
+def test_a_secret_file_that_everybody_may_read_is_told(tmp_path: Path) -> None:
+    class AccountSettings(Settings):
+        """A secret."""
+
+        password: Secret | None = None
+
+    path = tmp_path / "secret"
+    path.write_text("hush")
+    path.chmod(0o604)
+    source = {"password_file": Value(str(path), "TOOLKIT_X_PASSWORD_FILE")}
+    table = Table("x", *resolve(AccountSettings, "[x]", [source]))
+    [line] = exposed(Site({"x": table}, []))
+    assert line.startswith(f"TOOLKIT_X_PASSWORD_FILE: every user of this machine may read '{path}'")
+    path.chmod(0o600)
+    assert exposed(Site({"x": table}, [])) == []
 
 
 keys = some.sampled_from(["log", "site", "service", "echo", "kind", "listen", "level", "x"])
@@ -183,10 +221,10 @@ def test_no_document_gives_a_traceback(file: Path, content: dict[str, Any]) -> N
     try:
         settle(document(file, text), {})
     except SettingsError as error:
-        assert len(str(error).splitlines()) <= 3
+        assert len(str(error).splitlines()) <= 20
 
 
 def _inline(value: Any) -> str:
-    from toolkit.site import _toml
+    from toolkit.toml import _toml
 
     return _toml(value)

@@ -17,8 +17,9 @@ from toolkit.errors import ToolkitError, reason_of
 from toolkit.group import Group
 from toolkit.listen import ListenSettings
 from toolkit.log import Log, LogSettings
+from toolkit.secret import secrets_in
 from toolkit.service import Shared
-from toolkit.settings import Secret, fields_of
+from toolkit.settings import fields_of
 from toolkit.site import ServiceTable, Site
 from toolkit.transport import prompt
 
@@ -119,8 +120,7 @@ def _log(site: Site, settings: LogSettings) -> Log:
     log = Log(settings, sys.stdout)
     for table in [*site.shared.values(), *site.services]:
         for field in fields_of(type(table.settings)):
-            value = getattr(table.settings, field.name)
-            if isinstance(value, Secret):
-                log.hide(value.reveal())
+            for secret in secrets_in(getattr(table.settings, field.name)):
+                log.hide(secret.reveal())
     log.bridge_logging()
     return log

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from twisted.python import usage
 
 if TYPE_CHECKING:
     from toolkit.settings import Field, Settings, Value
+    from toolkit.site import Table
 
 
 def end(lines: str, status: int) -> NoReturn:
@@ -23,10 +26,37 @@ def end(lines: str, status: int) -> NoReturn:
     Raises:
         SystemExit: Always.
     """
+    tell(lines)
+    raise SystemExit(status)
+
+
+def tell(lines: str) -> None:
+    """Write a line or some on stderr, each after the program's name.
+
+    Args:
+        lines: What to tell.
+    """
     for line in lines.split("\n"):
         safe = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in line[:1000])
-        print(f"toolkit: {safe}", file=sys.stderr)
-    raise SystemExit(status)
+        with suppress(OSError):  # there is nowhere left to tell it
+            print(f"toolkit: {safe}", file=sys.stderr)
+
+
+def write(text: str) -> None:
+    """Write on stdout in UTF-8, as TOML is, whatever the terminal's encoding is said to be.
+
+    Args:
+        text: What to write. A stdout that cannot be written ends the process with one line.
+    """
+    if sys.stdout is None:
+        end("cannot write on standard output: it is closed", 1)
+    try:
+        sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
+        sys.stdout.flush()
+    except OSError as error:
+        # What is left would be written again, and fail again, when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        end(f"cannot write on standard output: {error.strerror}", 1)
 
 
 class StrictOptions(usage.Options):
@@ -41,6 +71,20 @@ class StrictOptions(usage.Options):
             super().parseOptions(options)
         except usage.UsageError as error:
             end(f"{error}{self._hint(str(error))}; see --help", 2)
+
+    def opt_help(self) -> None:
+        """print this help, and stop"""
+        write(f"{self}\n")
+        sys.exit(0)
+
+    opt_h = opt_help
+
+    def opt_version(self) -> None:
+        """print the toolkit's version, and stop"""
+        from toolkit.version import distribution
+
+        write(f"{distribution()}\n")
+        sys.exit(0)
 
     def parseArgs(self, *arguments: str) -> None:
         """Nothing but options is expected."""
@@ -59,13 +103,62 @@ class StrictOptions(usage.Options):
 
 
 class RecordOptions(StrictOptions):
-    """The options of one service; `given` holds what was set, by field."""
+    """The options of one service.
 
+    Attributes:
+        record: What they were made from.
+        given: What was set, by field.
+        mistakes: What no setting can be made of; told with those in the settings.
+        in_force: Gives the settings in force without these options, and where each was set;
+            None where there are none to show.
+    """
+
+    record: type[Settings]
     given: dict[str, Value]
+    mistakes: list[str]
+    in_force: Callable[[], Table | None] | None = None
 
     def __init__(self) -> None:
         self.given = {}
+        self.mistakes = []
         super().__init__()
+
+    def parseOptions(self, options: list[str] | None = None) -> None:
+        """Parse; keep each mistake, and go on without it."""
+        rest = list(options or [])
+        while True:
+            try:
+                usage.Options.parseOptions(self, rest)
+                return
+            except usage.UsageError as error:
+                self.mistakes.append(f"{error}{self._hint(str(error))}; see --help")
+                if not _forget(rest, str(error)):
+                    return
+
+    def getUsage(self, width: int | None = None) -> str:
+        """The help, with what is in force in the place of the defaults."""
+        from toolkit.settings import fields_of
+
+        table = None if self.in_force is None else self.in_force()
+        if table is not None:
+            for field in fields_of(self.record):
+                place = table.places[field.name]
+                if place != "default":
+                    value = getattr(table.settings, field.name)
+                    self.docs[field.option] = f"{_help(field, value)[:-1]}, from {place}]"
+        return super().getUsage(width)
+
+
+def _forget(arguments: list[str], mistake: str) -> bool:
+    """Take a wrong option, and what looks like its value, out of the arguments."""
+    wrong = re.match(r"option (-\S+) ", mistake)
+    for index, argument in enumerate(arguments if wrong else ()):
+        if wrong and argument.partition("=")[0] == wrong[1]:
+            follows = "requires" not in mistake and "=" not in argument
+            has_value = follows and not "".join(arguments[index + 1 : index + 2]).startswith("-")
+            del arguments[index : index + 1 + has_value]
+            return True
+    return False
 
 
 def options_for(record: type[Settings], summary: str) -> type[RecordOptions]:
@@ -78,25 +171,20 @@ def options_for(record: type[Settings], summary: str) -> type[RecordOptions]:
         summary: The line that the help shows.
 
     Returns:
-        A subclass of RecordOptions.
-
-    Raises:
-        SettingsError: A field has a name that cannot be an option of its own.
+        A subclass of RecordOptions. A Secret's option has one beside it that names a file.
     """
-    from toolkit.errors import SettingsError
     from toolkit.settings import fields_of
 
     methods: dict[str, Any] = {"longdesc": summary}
     for field in fields_of(record):
-        if len(field.name) == 1 or field.name in ("help", "version"):
-            raise SettingsError(
-                [f"{record.__name__}.{field.name} cannot be an option; give it a longer name"]
-            )
         if field.is_flag:
             methods[f"opt_{field.name}"] = _flag(field, "true")
             methods[f"opt_no_{field.name}"] = _flag(field, "false")
         else:
             methods[f"opt_{field.name}"] = _parameter(field)
+        if field.file_setting:
+            methods[f"opt_{field.file_setting}"] = _file_parameter(field)
+    methods["record"] = record
     return type(f"{record.__name__}Options", (RecordOptions,), methods)
 
 
@@ -104,7 +192,7 @@ def _flag(field: Field, text: str) -> Callable[[RecordOptions], None]:
     def take(self: RecordOptions) -> None:
         self.given[field.name] = _value(field, text, "" if text == "true" else "no-")
 
-    take.__doc__ = _help(field) if text == "true" else f"turn --{field.option} off"
+    take.__doc__ = _help(field, field.default) if text == "true" else f"turn --{field.option} off"
     return take
 
 
@@ -117,32 +205,40 @@ def _parameter(field: Field) -> Callable[[RecordOptions, str], None]:
             raw = text
         self.given[field.name] = _value(field, raw)
 
-    take.__doc__ = _help(field)
+    take.__doc__ = _help(field, field.default)
     return take
 
 
-def _value(field: Field, raw: Any, prefix: str = "") -> Value:
+def _file_parameter(field: Field) -> Callable[[RecordOptions, str], None]:
+    def take(self: RecordOptions, text: str) -> None:
+        self.given[field.file_setting] = _value(field, text, suffix="-file")
+
+    take.__doc__ = f"a file that holds --{field.option} [default: none]"
+    return take
+
+
+def _value(field: Field, raw: Any, prefix: str = "", suffix: str = "") -> Value:
     from toolkit.settings import Value
 
-    return Value(raw, f"--{prefix}{field.option}", is_text=True, on_command_line=True)
+    place = f"--{prefix}{field.option}{suffix}"
+    return Value(raw, place, is_text=True, on_command_line=True)
 
 
-def _help(field: Field) -> str:
+def _help(field: Field, default: Any) -> str:
     import msgspec
 
     notes = [field.help or field.expected]
     if field.is_list:
         notes.append("(may be repeated)")
-    if field.default is msgspec.NODEFAULT:
+    if default is msgspec.NODEFAULT:
         notes.append("[required]")
-    elif field.default is None or field.default == () or field.default == {}:
+    elif default is None or default == () or default == {}:
         notes.append("[default: none]")
     elif field.is_secret:
         notes.append("[default: ****]")
     elif field.is_flag:
-        notes.append(f"[default: {'on' if field.default else 'off'}]")
+        notes.append(f"[default: {'on' if default else 'off'}]")
     else:
-        default = field.default
         shown = (
             ", ".join(map(str, default))
             if isinstance(default, Iterable) and field.is_list

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from toolkit._options import RecordOptions, StrictOptions, end, options_for
+from toolkit._options import RecordOptions, StrictOptions, end, options_for, tell, write
 
 if TYPE_CHECKING:
     from twisted.application.service import IService
 
     from toolkit.document import Document
-    from toolkit.site import Site
+    from toolkit.site import Site, Table
 
 _SUMMARY = (
     "Runs services in one process: those of the file, or the one named, or without either "
@@ -58,7 +59,18 @@ class Options(StrictOptions):
         from toolkit.document import load_service
 
         declaration = load_service(self.document, name)
-        return options_for(declaration.settings, declaration.summary)()
+        options = options_for(declaration.settings, declaration.summary)()
+        options.in_force = partial(self._in_force, name)
+        return options
+
+    def _in_force(self, name: str) -> Table | None:
+        """What a service would have without options; help must come whatever the settings are."""
+        from toolkit.errors import SettingsError
+        from toolkit.site import settle
+
+        with suppress(SettingsError):
+            return settle(self.document, os.environ, name).services[0]
+        return None
 
     def parseOptions(self, options: list[str] | None = None) -> None:
         """Parse, and settle what runs with which settings; a mistake ends the process."""
@@ -71,11 +83,11 @@ class Options(StrictOptions):
 
     def postOptions(self) -> None:
         """Settle what runs; with --show-settings, print it and stop."""
-        from toolkit.site import settle, shown
+        from toolkit.site import exposed, settle
 
         sub: Any = getattr(self, "subOptions", None)
-        given = sub.given if sub is not None else {}
-        self.site = settle(self.document, os.environ, self.subCommand, given)
+        given, mistakes = (sub.given, sub.mistakes) if sub is not None else ({}, [])
+        self.site = settle(self.document, os.environ, self.subCommand, given, mistakes)
         path = os.path.abspath(self["config"]) if self["config"] else None
 
         def settle_again() -> Site:
@@ -84,8 +96,12 @@ class Options(StrictOptions):
             return settle(Document(path), os.environ, self.subCommand, given)
 
         self.settle_again = settle_again
+        for line in exposed(self.site):
+            tell(f"warning: {line}")
         if self["show-settings"]:
-            print(shown(self.site), end="")
+            from toolkit.toml import shown
+
+            write(shown(self.site))
             sys.exit(0)
 
 

@@ -6,14 +6,23 @@ import os
 import re
 import sys
 import tomllib
-from collections.abc import Mapping
+from contextlib import redirect_stdout
 from typing import Annotated, Any
 
 from toolkit.errors import SettingsError, ToolkitError
+from toolkit.fields import fields_of
+from toolkit.lines import key_lines
 from toolkit.log import LogSettings
 from toolkit.service import Declaration
 from toolkit.services import SERVICES, load
 from toolkit.settings import Meta, Settings, Value, nearest
+
+MAX_BYTES = 1_048_576
+"""The largest file that is read."""
+
+_DEEPEST = 20
+_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
+_MODULE = r"[\w-]+(\.[\w-]+)*"
 
 
 class SiteSettings(Settings):
@@ -37,65 +46,141 @@ class Document:
     Args:
         path: The file, or None.
 
+    Attributes:
+        services: The tables of services, by name.
+        problems: A line for each table that is none of ours; `settle` tells them with the rest.
+
     Raises:
-        SettingsError: It cannot be read, is not TOML, or holds what is no table of ours.
+        SettingsError: It cannot be read, or is not TOML.
     """
 
     def __init__(self, path: str | None = None) -> None:
         self.path = path or ""
-        content = {} if path is None else _read(path)
-        self.shared = {name: content.pop(name, {}) for name in TABLES}
-        self.services = content.pop("service", {})
-        problems = [
-            f"{path}: unknown table [{key}]{nearest(key, [*TABLES, 'service'])}" for key in content
-        ]
-        for name, table in [*self.shared.items(), ("service", self.services)]:
-            if not isinstance(table, dict):
-                problems.append(f"{path}: {name} must be a table: [{name}]")
-        if not problems:
-            problems = [problem for name in self.services if (problem := self._problem(name))]
-        if problems:
-            raise SettingsError(problems)
+        self.problems: list[str] = []
+        self.services: dict[str, dict[str, Any]] = {}
+        self._tables: dict[tuple[str, ...], dict[str, Any]] = {}
+        text = "" if path is None else _read(path)
+        content = _parsed(self.path, text)
+        self._lines = key_lines(text)
+        for key, table in content.items():
+            if key in TABLES:
+                self._keep(table, key)
+            elif key != "service":
+                hint = nearest(key, [*TABLES, "service"])
+                self._refuse(f"unknown table [{key}]{hint}", key)
+            elif not isinstance(table, dict):
+                self._refuse("service must be a table: [service]", key)
+            else:
+                for name, one in table.items():
+                    self._keep_service(name, one)
 
-    def _problem(self, name: str) -> str:
-        table = self.services[name]
-        if not isinstance(table, dict):
-            return f"{self.path}: service.{name} must be a table: [service.{name}]"
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name) or name in TABLES:
-            return (
-                f"{self.path}: [service.{name}]: a service's name is letters, digits, - and _, "
-                f"and none of {', '.join(TABLES)}"
+    def _keep(self, table: Any, *keys: str) -> bool:
+        """Keep a table, or say that it is none."""
+        name = ".".join(keys)
+        if isinstance(table, dict):
+            self._tables[keys] = table
+            return True
+        self._refuse(f"{name} must be a table: [{name}]", *keys)
+        return False
+
+    def _keep_service(self, name: str, table: Any) -> None:
+        if not self._keep(table, "service", name):
+            return
+        kind = table.get("kind", name)
+        if not re.fullmatch(_NAME, name) or name in TABLES:
+            self._refuse(
+                f"[service.{name}]: a service's name is letters, digits, - and _, "
+                f"and none of {', '.join(TABLES)}",
+                "service",
+                name,
             )
-        if not isinstance(table.get("kind", name), str):
-            return f"{self.path}: [service.{name}] kind: expected text, found {table['kind']!r}"
-        return ""
+        elif not isinstance(kind, str) or not re.fullmatch(_MODULE, kind):
+            self._refuse(
+                f"[service.{name}] kind: expected the name of a service or of a module, "
+                f"found {kind!r:.100}",
+                "service",
+                name,
+                "kind",
+            )
+        else:
+            self.services[name] = table
+
+    def _refuse(self, problem: str, *keys: str) -> None:
+        self.problems.append(f"{self.place(*keys)}: {problem}")
+
+    def place(self, *keys: str) -> str:
+        """The file, and the line in which a key is set where that is known: `site.toml:7`."""
+        line = self._lines.get(keys)
+        return self.path if line is None else f"{self.path}:{line}"
+
+    def title(self, *keys: str) -> str:
+        """A table's name in messages, after its place if it is in the file."""
+        title = f"[{'.'.join(keys)}]"
+        return f"{self.place(*keys)}: {title}" if keys in self._tables else title
 
     def kind(self, name: str) -> str:
         """What kind of service the one of this name is: its own name unless the table says."""
         kind: str = self.services.get(name, {}).get("kind", name)
         return kind
 
-    def values(self, table: str, content: Mapping[str, Any]) -> dict[str, Value]:
-        """What is set in one table, each with its place."""
+    def values(self, *keys: str) -> dict[str, Value]:
+        """What is set in one table, each with its place.
+
+        Args:
+            keys: Of the table: `"log"`, or `"service", "echo"`.
+        """
         return {
-            key: Value(raw, f"{self.path}: [{table}] {key}")
-            for key, raw in content.items()
-            if key != "kind"
+            key: Value(raw, f"{self.place(*keys, key)}: [{'.'.join(keys)}] {key}")
+            for key, raw in self._tables.get(keys, {}).items()
+            if (keys[0], key) != ("service", "kind")
         }
 
 
-def _read(path: str) -> dict[str, Any]:
+def _read(path: str) -> str:
     try:
         with open(path, "rb") as file:
-            return tomllib.load(file)
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise SettingsError([f"{path}: larger than {MAX_BYTES // 1024} KiB"])
+        # With the mark that some editors begin a file with, and TOML does not know.
+        return content.decode("utf-8-sig")
     except FileNotFoundError as error:
         raise SettingsError([f"--config {path}: there is no such file"], True) from error
     except OSError as error:
         raise SettingsError([f"{path}: cannot be read: {error.strerror}"]) from error
-    except ValueError as error:  # not TOML, or not UTF-8
-        raise SettingsError([f"{path}: not a TOML file: {error}"]) from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise SettingsError([f"{path}:{line}: not a TOML file: not UTF-8"]) from error
+    except ValueError as error:  # a NUL in the path
+        raise SettingsError([f"--config {path!a}: there is no such file"], True) from error
+
+
+def _parsed(path: str, text: str) -> dict[str, Any]:
+    try:
+        # Of a mistake in a last line that does not end, the parser would not tell the line.
+        content = tomllib.loads(text if text.endswith(("\n", "\r")) else f"{text}\n")
     except RecursionError as error:
         raise SettingsError([f"{path}: not a TOML file for settings: nested too deep"]) from error
+    except ValueError as error:
+        raise SettingsError([_syntax_problem(path, str(error))]) from error
+    inner: list[Any] = [content]
+    for _ in range(_DEEPEST):
+        inner = [
+            one
+            for outer in inner
+            for one in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(one, dict | list)
+        ]
+    if inner:
+        raise SettingsError([f"{path}: not a TOML file for settings: nested too deep"])
+    return content
+
+
+def _syntax_problem(path: str, problem: str) -> str:
+    at = re.fullmatch(r"(.*) \(at line (\d+), column (\d+)\)", problem, re.DOTALL)
+    if at is None:
+        return f"{path}: not a TOML file: {problem}"
+    return f"{path}:{at[2]}: not a TOML file: {at[1]} (column {at[3]})"
 
 
 def load_service(document: Document, name: str) -> Declaration[Any]:
@@ -106,14 +191,45 @@ def load_service(document: Document, name: str) -> Declaration[Any]:
         name: The service's name.
 
     Raises:
-        SettingsError: There is no such service, or it cannot be loaded.
+        SettingsError: There is no such service, it cannot be loaded, or a field of its settings
+            has a name or a type that no setting can have.
     """
     kind = document.kind(name)
     folder = os.path.dirname(os.path.abspath(document.path))
     if kind not in SERVICES and document.path and folder not in sys.path:
         sys.path.append(folder)
+    where = ""
+    if name in document.services:
+        where = f"{document.place('service', name)}: [service.{name}]: "
     try:
-        return load(kind)
+        # stdout is for the log and for --show-settings, whatever a module prints.
+        with redirect_stdout(sys.stderr):
+            declaration = load(kind)
     except ToolkitError as error:
-        where = f"{document.path}: [service.{name}]: " if name in document.services else ""
         raise SettingsError([f"{where}{error}{nearest(kind, SERVICES)}"]) from error
+    problems = _field_problems(declaration.settings)
+    if problems:
+        raise SettingsError([f"{where}{problem}" for problem in problems])
+    return declaration
+
+
+def _field_problems(record: type[Settings]) -> list[str]:
+    """What keeps a record from being a table, options and variables."""
+    try:
+        fields = {field.name: field for field in fields_of(record)}
+    except Exception as error:  # noqa: BLE001 - the annotations of anybody's record
+        reason = f"{type(error).__name__}: {error}"
+        return [f"the fields of {record.__name__} cannot be understood: {reason}"]
+    problems = []
+    for name in fields:
+        flag = fields.get(name.removeprefix("no_"))
+        what = ""
+        if name == "kind":
+            what = "a setting: in a file, kind says what a service is"
+        elif len(name) == 1 or name in ("help", "version"):
+            what = "an option"
+        elif name.startswith("no_") and flag is not None and flag.is_flag:
+            what = f"an option: --{fields[name].option} turns --{flag.option} off"
+        if what:
+            problems.append(f"{record.__name__}.{name} cannot be {what}; give it another name")
+    return problems

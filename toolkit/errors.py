@@ -32,7 +32,7 @@ class SettingsError(ToolkitError):
     """
 
     code = "invalid-settings"
-    shown = 3
+    shown = 20  # with the prompt, and what was typed, a screen
 
     def __init__(self, problems: list[str], on_command_line: bool = False) -> None:
         self.problems = problems

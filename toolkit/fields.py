@@ -1,11 +1,10 @@
-"""The fields of a record of settings: their bounds in words, and a value made to fit."""
+"""The fields of a record of settings, and their bounds in words."""
 
 from __future__ import annotations
 
+import datetime
+import enum
 import functools
-import json
-import math
-import tomllib
 import types
 import typing
 from collections.abc import Callable
@@ -15,15 +14,6 @@ import msgspec
 from msgspec import Meta
 
 from toolkit.secret import Secret
-
-
-class Value(NamedTuple):
-    """What was set for a field, and where: the words that go into a message about it."""
-
-    raw: Any
-    place: str
-    is_text: bool = False  # from the environment or the command line: to be converted from text
-    on_command_line: bool = False
 
 
 class Field(NamedTuple):
@@ -37,7 +27,8 @@ class Field(NamedTuple):
     is_flag: bool
     is_list: bool
     is_table: bool
-    is_secret: bool
+    is_secret: bool  # it is one, or holds some
+    file_setting: str  # what names a file to read it from, beside a secret; or ""
     check: Callable[[Any], None] | None
 
     @property
@@ -46,7 +37,15 @@ class Field(NamedTuple):
         return self.name.replace("_", "-")
 
 
-_NAMES = {float: "a number", int: "a whole number", str: "text", bool: "true or false"}
+_NAMES = {
+    float: "a number",
+    int: "a whole number",
+    str: "text",
+    bool: "true or false",
+    datetime.datetime: "a date and time",
+    datetime.date: "a date",
+    datetime.time: "a time of day",
+}
 _BOUNDS = {
     "gt": "greater than {}",
     "ge": "at least {}",
@@ -80,6 +79,8 @@ def _expected(kind: Any) -> str:
         return f"a list, each {_expected(typing.get_args(kind)[0])}"
     if origin is dict:
         return f"a table, each value {_expected(typing.get_args(kind)[1])}"
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return "one of " + ", ".join(str(choice.value) for choice in kind)
     return _NAMES.get(kind, "text")
 
 
@@ -103,6 +104,10 @@ def _plain(kind: Any) -> Any:
     return kind
 
 
+def _holds_secret(kind: Any) -> bool:
+    return kind is Secret or any(map(_holds_secret, typing.get_args(kind)))
+
+
 def fields_of(record: type[msgspec.Struct]) -> tuple[Field, ...]:
     """The fields of a record, in the order written.
 
@@ -118,11 +123,14 @@ def fields_of(record: type[msgspec.Struct]) -> tuple[Field, ...]:
 @functools.cache
 def _fields_of(record: type[msgspec.Struct]) -> tuple[Field, ...]:
     hints = typing.get_type_hints(record, include_extras=True)
+    infos = msgspec.structs.fields(record)
+    names = {info.name for info in infos}
     found = []
-    for info in msgspec.structs.fields(record):
+    for info in infos:
         kind = hints[info.name]
         notes = _notes(kind)
         plain = _plain(kind)
+        of_file = f"{info.name}_file"
         default = info.default
         if info.default_factory is not msgspec.NODEFAULT:
             default = info.default_factory()
@@ -135,8 +143,11 @@ def _fields_of(record: type[msgspec.Struct]) -> tuple[Field, ...]:
                 expected=_expected(kind),
                 is_flag=plain is bool,
                 is_list=typing.get_origin(plain) in (tuple, list),
-                is_table=typing.get_origin(plain) is dict,
-                is_secret=plain is Secret,
+                # One of tables keeps them: its dotted keys are no names of one level.
+                is_table=typing.get_origin(plain) is dict
+                and typing.get_origin(_plain(typing.get_args(plain)[1])) is not dict,
+                is_secret=_holds_secret(kind),
+                file_setting=of_file if plain is Secret and of_file not in names else "",
                 check=next(
                     (note.extra["check"] for note in notes if note.extra and "check" in note.extra),
                     None,
@@ -144,79 +155,3 @@ def _fields_of(record: type[msgspec.Struct]) -> tuple[Field, ...]:
             )
         )
     return tuple(found)
-
-
-def _from_plain(kind: type, value: Any) -> Any:
-    if kind is Secret and isinstance(value, str | Secret):
-        return value if isinstance(value, Secret) else Secret(value)
-    raise ValueError("text")
-
-
-def _shown(value: Any) -> str:
-    """A wrong value as it is printed: short, on one line, a URL without its credentials."""
-    from toolkit.log.secrets import Masks  # only to tell of a mistake
-
-    text = Masks().text(json.dumps(value, ensure_ascii=True, default=str))
-    return text if len(text) <= 100 else text[:100] + "…"
-
-
-def _members(text: str) -> Any:
-    """The members of a list that was given as text: a TOML array, or parted by commas."""
-    if text.startswith("["):
-        try:
-            return tomllib.loads(f"list = {text}")["list"]
-        except ValueError:
-            return text
-    return [member.strip() for member in text.split(",") if member.strip()]
-
-
-def _pairs(text: str) -> Any:
-    """The pairs of a table that was given as text: `name=value,name=value`."""
-    pairs = [member.partition("=") for member in _members(text)]
-    return {name.strip(): value.strip() for name, _, value in pairs}
-
-
-def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """`{"a": {"b": 1}}` as `{"a.b": 1}`: what TOML makes of a dotted key without quotes."""
-    flat: dict[str, Any] = {}
-    for name, value in table.items():
-        flat |= (
-            _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
-        )
-    return flat
-
-
-def converted(field: Field, value: Value) -> Any:
-    """A value as its field wants it.
-
-    Args:
-        field: What is wanted.
-        value: What was set. Text from the environment or the command line is converted.
-
-    Returns:
-        The value to put into the record.
-
-    Raises:
-        ValueError: In one line: where it was set, what was expected, what was found.
-    """
-    raw = value.raw
-    if field.is_list and value.is_text and isinstance(raw, str):
-        raw = _members(raw)
-    if field.is_table and value.is_text and isinstance(raw, str):
-        raw = _pairs(raw)
-    if field.is_table and isinstance(raw, dict):
-        raw = _flat(raw)
-    found = "a secret that does not fit" if field.is_secret else f"found {_shown(value.raw)}"
-    try:
-        result = msgspec.convert(raw, field.type, strict=not value.is_text, dec_hook=_from_plain)
-        if isinstance(result, float) and not math.isfinite(result):
-            raise ValueError("not finite")
-        for one in result if field.is_list else [result]:
-            if field.check is not None and one is not None:
-                field.check(one)
-    except msgspec.ValidationError:
-        raise ValueError(f"{value.place}: expected {field.expected}, {found}") from None
-    except ValueError as error:
-        expected = error if field.check is not None else field.expected
-        raise ValueError(f"{value.place}: expected {expected}, {found}") from None
-    return result

@@ -18,9 +18,10 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import Meta
 
-from toolkit.errors import SettingsError
-from toolkit.fields import Field, Value, converted, fields_of
-from toolkit.secret import Secret
+from toolkit.conversion import Value, converted
+from toolkit.errors import SettingsError, reason_of
+from toolkit.fields import Field, fields_of
+from toolkit.secret import MASK, Secret, is_masked
 
 __all__ = [
     "Endpoint",
@@ -115,6 +116,9 @@ def resolve(
 ) -> tuple[S, dict[str, str]]:
     """Make a record of what was set, the later source winning over the earlier.
 
+    Beside a Secret `password`, `password_file` names a file to read it from. They are one setting:
+    a source sets one of them, and a later source either.
+
     Args:
         record: The subclass of Settings to make.
         name: What the record belongs to, for the message about a setting that is missing.
@@ -124,32 +128,53 @@ def resolve(
         The record, and for each field where its value came from (`"default"` if nowhere).
 
     Raises:
-        SettingsError: With a line for every wrong, unknown or missing field. A wrong value is
-            an error even where a later source overrides it.
+        SettingsError: With a line for every wrong, unknown or missing field, those of the command
+            line first. A wrong value is an error even where a later source overrides it.
     """
     sources = list(sources)
     known = {field.name: field for field in fields_of(record)}
+    files = {field.file_setting: field for field in known.values() if field.file_setting}
     values: dict[str, Any] = {}
     places = dict.fromkeys(known, "default")
-    problems: list[str] = []
-    on_command_line = False
+    spoken: list[str] = []
+    others: list[str] = []
+    tried: set[str] = set()
     for source in sources:
         for key, value in source.items():
             try:
-                if key not in known:
-                    raise ValueError(f"{value.place}: unknown setting{nearest(key, known)}")
-                values[key] = converted(known[key], value)
-                places[key] = value.place
+                field = known.get(key) or files.get(key)
+                if field is None:
+                    tried.update(difflib.get_close_matches(key, known, n=1))
+                    hint = nearest(key, [*known, *files])
+                    raise ValueError(f"{value.place}: unknown setting{hint}")
+                tried.add(field.name)
+                if key in files:
+                    if field.name in source:
+                        raise ValueError(f"{value.place}: set it or {field.name}, not both")
+                    value = value._replace(is_path=True)
+                values[field.name] = converted(field, value)
+                places[field.name] = value.place
             except ValueError as error:
-                problems.append(str(error))
-                on_command_line = on_command_line or value.on_command_line
+                (spoken if value.on_command_line else others).append(str(error))
     for field in known.values():
-        if field.default is msgspec.NODEFAULT and field.name not in values and not problems:
-            problems.append(f"{name}: {field.name} is not set; expected {field.expected}")
-    if problems:
-        raise SettingsError(problems, on_command_line)
+        if is_masked(values.get(field.name)):
+            others.append(f"{places[field.name]}: expected the secret itself, found {MASK}")
+        elif field.default is msgspec.NODEFAULT and field.name not in tried:
+            others.append(f"{name}: {field.name} is not set; expected {field.expected}")
+    if spoken or others:
+        raise SettingsError([*spoken, *others], bool(spoken))
+    on_command_line = any(one.on_command_line for source in sources for one in source.values())
+    return _made(record, name, values, on_command_line), places
+
+
+def _made(record: type[S], name: str, values: dict[str, Any], on_command_line: bool) -> S:
+    """The record, which may look at its fields together."""
     try:
-        return record(**values), places
-    except SettingsError as error:  # a record may look at its fields together
-        spoken = any(value.on_command_line for source in sources for value in source.values())
-        raise SettingsError([f"{name}: {one}" for one in error.problems], spoken) from error
+        return record(**values)
+    except SettingsError as error:
+        raise SettingsError(
+            [f"{name}: {one}" for one in error.problems], on_command_line
+        ) from error
+    except (Exception, SystemExit) as error:  # the __post_init__ of anybody's record
+        kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+        raise SettingsError([f"{name}: {kind}{reason_of(error)}"], on_command_line) from error

@@ -1,24 +1,23 @@
 """A site: which services run in one process, and the settings in force for each.
 
-What is set comes from a TOML file, the environment and the command line, the later winning over
-the earlier; every mistake in any of them is found before anything starts.
+What is set comes from a TOML file, systemd's credentials, the environment and the command line,
+the later winning over the earlier; every mistake in any of them is found before anything starts.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
 from toolkit.document import TABLES, Document, load_service
 from toolkit.errors import SettingsError
+from toolkit.secret import is_exposed, secrets_in
 from toolkit.service import Declaration
 from toolkit.services import SERVICES
-from toolkit.settings import Secret, Settings, Value, fields_of, nearest, resolve
+from toolkit.settings import Value, fields_of, resolve
+from toolkit.sources import from_credentials, from_environment
 
 DEFAULT_SITE = ("echo", "countdown", "insults")
 """What runs when neither a file nor a service is named."""
@@ -54,6 +53,7 @@ def settle(
     environment: Mapping[str, str],
     only: str | None = None,
     options: Mapping[str, Value] | None = None,
+    mistakes: Sequence[str] = (),
 ) -> Site:
     """Decide what runs, with which settings.
 
@@ -62,113 +62,77 @@ def settle(
         environment: `os.environ`.
         only: The one service to run; else those of the file, or without a file DEFAULT_SITE.
         options: What the command line sets for that one service, by field.
+        mistakes: Those already found on the command line, to be told with the others.
 
     Returns:
         The Site.
 
     Raises:
-        SettingsError: With a line for every mistake.
+        SettingsError: With a line for every mistake: those of the command line first, then those
+            of the file's tables themselves, then table by table.
     """
+    found: list[SettingsError] = []
+    if mistakes:
+        found.append(SettingsError(list(mistakes), True))
+    if document.problems:
+        found.append(SettingsError(document.problems))
     names = [only] if only else list(document.services)
-    if not names and document.path:
+    if not names and document.path and not found:
         raise SettingsError([f"{document.path}: names no service; add a table [service.echo]"])
     names = names or list(DEFAULT_SITE)
     known = [*TABLES, *names, *document.services, *SERVICES]
-    mistakes: list[SettingsError] = []
     site = Site({}, [])
     for name, record in TABLES.items():
-        with _kept(mistakes):
+        with _kept(found):
             sources = [
-                document.values(name, document.shared[name]),
-                _from_environment(environment, name, known, record),
+                document.values(name),
+                from_credentials(environment, name, record),
+                from_environment(environment, name, known, record),
             ]
-            site.shared[name] = Table(name, *resolve(record, f"[{name}]", sources))
+            site.shared[name] = Table(name, *resolve(record, document.title(name), sources))
     for name in names:
-        with _kept(mistakes):
+        with _kept(found):
             declaration = load_service(document, name)
-            title = f"service.{name}"
             sources = [
-                document.values(title, document.services.get(name, {})),
-                _from_environment(environment, name, known, declaration.settings),
+                document.values("service", name),
+                from_credentials(environment, name, declaration.settings),
+                from_environment(environment, name, known, declaration.settings),
                 dict(options or {}) if name == only else {},
             ]
-            settings, places = resolve(declaration.settings, f"[{title}]", sources)
+            title = document.title("service", name)
+            settings, places = resolve(declaration.settings, title, sources)
             table = ServiceTable(name, settings, places, document.kind(name), declaration)
             site.services.append(table)
-    if mistakes:
+    if found:
+        found.sort(key=lambda one: not one.on_command_line)
         raise SettingsError(
-            [problem for mistake in mistakes for problem in mistake.problems],
-            any(mistake.on_command_line for mistake in mistakes),
+            [problem for one in found for problem in one.problems], found[0].on_command_line
         )
     return site
 
 
 @contextmanager
-def _kept(mistakes: list[SettingsError]) -> Iterator[None]:
+def _kept(found: list[SettingsError]) -> Iterator[None]:
     """Keep a mistake, to find those after it too."""
     try:
         yield
     except SettingsError as error:
-        mistakes.append(error)
+        found.append(error)
 
 
-def _prefix(name: str) -> str:
-    return f"TOOLKIT_{name.upper().replace('-', '_')}_"
-
-
-def _from_environment(
-    environment: Mapping[str, str], name: str, known: list[str], record: type[Settings]
-) -> dict[str, Value]:
-    """The variables of one service or table. An empty one counts as not set."""
-    prefix = _prefix(name)
-    prefixes = {_prefix(other) for other in known} - {prefix}
-    longer = tuple(other for other in prefixes if other.startswith(prefix))
-    fields = [field.name for field in fields_of(record)]
-    values = {}
-    for variable, text in environment.items():
-        if not text or not variable.startswith(prefix) or variable.startswith(longer):
-            continue
-        key = variable.removeprefix(prefix).lower()
-        # A variable that is like none of ours may well be another program's
-        # (Kubernetes sets TOOLKIT_ECHO_PORT for a service of the name toolkit-echo).
-        if key in fields or nearest(key, fields):
-            values[key] = Value(text, variable, is_text=True)
-    return values
-
-
-def shown(site: Site) -> str:
-    """The settings in force as TOML that can be loaded again, each with where it came from.
+def exposed(site: Site) -> list[str]:
+    """A line for each file with a secret in force that every user of the machine may read.
 
     Args:
         site: What `settle` gave.
-
-    Returns:
-        The text; secrets are `****`.
     """
-    lines: list[str] = []
+    found = []
     for table in [*site.shared.values(), *site.services]:
-        is_service = isinstance(table, ServiceTable)
-        lines += ["", f"[service.{table.name}]" if is_service else f"[{table.name}]"]
-        if isinstance(table, ServiceTable) and table.kind != table.name:
-            lines.append(f"kind = {_toml(table.kind)}")
         for field in fields_of(type(table.settings)):
-            value = getattr(table.settings, field.name)
-            place = table.places[field.name]
-            if value is None:
-                lines.append(f"# {field.name} is not set")
-            else:
-                lines.append(f"{field.name} = {_toml(value)}  # {place}")
-    return "\n".join(lines[1:]) + "\n"
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, Secret):
-        return '"****"'
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{_toml(key)} = {_toml(one)}" for key, one in value.items()) + " }"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(_toml(one) for one in value) + "]"
-    if isinstance(value, bool | int | float):
-        return repr(value).lower()
-    # A TOML string is written as a JSON one, but for the one character JSON leaves as it is.
-    return json.dumps(msgspec.to_builtins(value), ensure_ascii=False).replace("\x7f", "\\u007f")
+            for secret in secrets_in(getattr(table.settings, field.name)):
+                if secret.file is not None and is_exposed(secret.file):
+                    found.append(
+                        f"{table.places[field.name]}: every user of this machine may read "
+                        f"{secret.file!a}; chmod o-r would end that"
+                    )
+    return found

@@ -48,3 +48,10 @@ def test_a_mistake_is_one_line_and_status_2(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().err == (
         "try: argument --seconds: expected seconds, more than 0, not 'never'; see --help\n"
     )
+
+
+def test_version_is_that_of_the_toolkit(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        Parser("count", "Counts.").parse_args(["--version"])
+    assert not ended.value.code
+    assert capsys.readouterr().out.startswith("twisted-app-toolkit ")

@@ -165,7 +165,7 @@ async def test_a_service_of_the_file_is_a_subcommand(start: Start, tmp_path: Pat
         (["echo", "--listen", "ssl:0:privateKey=bad.toml"], 2, "holds no key or no certificate"),
         (["echo", "extra"], 2, "unexpected argument 'extra'"),
         (["--config", "none.toml"], 2, "none.toml: there is no such file"),
-        (["--config", "bad.toml"], 1, "bad.toml: not a TOML file"),
+        (["--config", "bad.toml"], 1, "bad.toml:1: not a TOML file"),
         (["--config", "unknown.toml"], 1, "did you mean 'idle_seconds'"),
         (
             ["--config", "negative.toml"],
