@@ -79,18 +79,20 @@ class _ScheduledTurn(Turn):
     def __init__(self, reactor: Any) -> None:
         super().__init__(reactor)
         self.add = self._add
+        self._is_due = False
 
     def _add(self, transport: Gathering) -> None:
-        if not self.waiting:
-            self.reactor.callLater(0, self.end)
         self.waiting.append(transport)
+        self.calls()
 
     def end(self) -> None:
+        self._is_due = False
         super().end()
         self.calls()
 
     def calls(self) -> None:
-        if self.waiting:
+        if self.waiting and not self._is_due:
+            self._is_due = True
             self.reactor.callLater(0, self.end)
 
 
