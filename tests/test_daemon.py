@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -54,3 +57,25 @@ def test_one_who_no_longer_waits_is_no_error() -> None:
     launcher.tell()
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(writing)
+
+
+@pytest.mark.parametrize("options", [{}, {"nodaemon": True}])
+def test_without_a_daemon_no_wait_is_bounded(options: dict[str, Any]) -> None:
+    Launcher(options).bound(100)
+    assert signal.getitimer(signal.ITIMER_REAL)[0] < 90  # but for the test run's own
+
+
+def test_the_timer_is_the_launchers_and_not_the_daemons() -> None:
+    code = (
+        "import os, signal, sys\n"
+        "from toolkit._daemon import Launcher\n"
+        "launcher = Launcher({'nodaemon': False, 'statusPipe': None})\n"
+        "launcher.bound(0.3)\n"
+        "daemon = os.fork()\n"
+        "if not daemon:\n"
+        "    os._exit(signal.getitimer(signal.ITIMER_REAL)[0] > 0)\n"
+        "assert os.waitpid(daemon, 0)[1] == 0\n"
+        "os.read(os.pipe()[0], 100)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stderr) == (1, "toolkit: no word from the daemon for 0.3 s\n")

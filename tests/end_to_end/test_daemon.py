@@ -110,7 +110,7 @@ async def test_a_start_that_fails_is_told_and_leaves_no_pid_file_and_no_port(
 async def test_an_end_during_the_start_is_told_too(
     start: Start, reactor: Any, late: Path, end: str
 ) -> None:
-    env = {"TOOLKIT_SITE_START_SECONDS": "2"} if end == "crash" else {}
+    env = {"TOOLKIT_SITE_START_SECONDS": "1"} if end == "crash" else {}
     command = start("twistd", "toolkit", "--config", "site.toml", env=env)
     await until(reactor, late / "starting")
     if end == "signal":

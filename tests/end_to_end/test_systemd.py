@@ -41,7 +41,7 @@ class HeldUp(Service):
         signal.signal(signal.SIGUSR1, lambda *_: self.reactor.callFromThread(self.hold))
     def hold(self):
         print("held up", flush=True)
-        time.sleep(2)
+        time.sleep(1)
         print("goes on", flush=True)
 
 SERVICE = Declaration(HeldUpSettings, HeldUp)
@@ -54,7 +54,7 @@ async def test_the_watchdog_hears_while_the_reactor_turns_and_not_while_it_is_he
 ) -> None:
     (tmp_path / "heldup.py").write_text(HELD_UP)
     (tmp_path / "site.toml").write_text("[service.heldup]\n")
-    env = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "2000000"}
+    env = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "1000000"}
     program = start("twistd", "-n", "toolkit", "--config", "site.toml", env=env)
     for told in (b"READY=1", b"WATCHDOG=1", b"WATCHDOG=1"):
         assert await deferToThread(systemd.recv, 100) == told
@@ -82,10 +82,9 @@ def activated(start: Start, passed: list[socket.socket], names: str, *arguments:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("which", ["index=1", "name=echo"])
 @pytest_twisted.ensureDeferred
 async def test_a_socket_that_systemd_passes_is_served_from_before_the_start_until_after_the_stop(
-    start: Start, reactor: Any, which: str
+    start: Start, reactor: Any
 ) -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as other,
@@ -94,7 +93,7 @@ async def test_a_socket_that_systemd_passes_is_served_from_before_the_start_unti
         port = passed.getsockname()[1]
         early = await connect(reactor, port)  # there is no process yet: the kernel keeps it
         early.transport.write(b"early")
-        listen = f"systemd:domain=INET:{which}"
+        listen = "systemd:domain=INET:name=echo"
         program = activated(start, [other, passed], "other:echo", "--listen", listen)
         assert await early.until(b"early")
         assert f"echo listening on tcp:127.0.0.1:{port}" in program.out
@@ -112,9 +111,7 @@ async def test_a_socket_that_systemd_passes_is_served_from_before_the_start_unti
         assert await again.ended() == 0
 
 
-@pytest.mark.parametrize(
-    ("which", "names"), [("name=web", "echo"), ("index=1", "echo"), ("name=echo", "")]
-)
+@pytest.mark.parametrize(("which", "names"), [("name=web", "echo"), ("index=1", "echo")])
 @pytest_twisted.ensureDeferred
 async def test_a_socket_that_was_not_passed_is_one_line(
     start: Start, which: str, names: str
