@@ -111,6 +111,8 @@ class JsonFormat:
         namespace = event.get("log_namespace")
         if not shape.is_plain or type(namespace) is not str:
             return None
+        if type(event.get("log_text", "")) is not str:
+            return None
         try:
             record: dict[str, Any] = {
                 "time": self._time(event),

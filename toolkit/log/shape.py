@@ -30,7 +30,8 @@ class Shape(NamedTuple):
     (`{request.method}`), which `format` names anew. It is None when only Twisted can tell what
     it means. `fields` are those of the event that are no secrets, each with the name it has in
     a line; `unshown` those of them that the message does not show. `is_plain` if it has no
-    secrets, and its message shows nothing but its fields.
+    secrets, and its message shows nothing but its fields, or the text
+    that `logging` or the old log have made.
     """
 
     format: str | None
@@ -75,7 +76,7 @@ def _shape_of(format: str | None, keys: tuple[Any, ...]) -> Shape:  # noqa: A002
         and not paths
         and not secret
         and "log_failure" not in keys
-        and {*whole} <= {key for key, _ in public}
+        and {*whole} <= {"log_text", *(key for key, _ in public)}
     )
     return Shape(
         rewritten,

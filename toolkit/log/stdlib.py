@@ -16,6 +16,7 @@ from toolkit.log.secrets import MASK, is_secret
 from toolkit.log.shown import masked, shown
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_AS_THEY_ARE = frozenset({str, int, float, bool, type(None)})
 
 
 def level_of(number: int) -> NamedConstant:
@@ -85,8 +86,13 @@ def _message(record: logging.LogRecord) -> str:
                 key: MASK if is_secret(str(key)) else masked(one) for key, one in arguments.items()
             }
             return str(record.msg) % named
-        text = str(masked(record.msg))
-        return text % tuple(masked(one) for one in arguments) if arguments else text
+        message = record.msg
+        text = message if type(message) is str else str(masked(message))
+        if not arguments:
+            return text
+        return text % tuple(
+            [one if type(one) in _AS_THEY_ARE else masked(one) for one in arguments]
+        )
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - as for a message of twisted.logger
