@@ -47,7 +47,7 @@ BUILT = {  # what ReactorBuilder makes its reactors with
 }
 OURS = ("prompt-reactor", "prompt-transports")
 BUILT_TESTS = "_AnyReactorTests"  # for the end of the names of the classes that it makes
-REACTORS = {**BUILT, "prompt-transports": "toolkit.transport._Prompt"}  # their classes
+REACTORS = {**BUILT, "prompt-transports": "toolkit.transport.Wrapped"}  # their classes
 
 
 def _under(prefix: str, names: str) -> tuple[str, ...]:

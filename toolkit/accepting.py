@@ -17,6 +17,8 @@ from twisted.internet.interfaces import IAddress, IDelayedCall
 from twisted.logger import LogEvent, Logger
 from twisted.python.failure import Failure
 
+from toolkit.transport import PromptConnections, TCPPort, UNIXPort, Wrapped, prompt
+
 REST_SECONDS = 0.2
 """How long a port waits that could not accept, before it tries again."""
 
@@ -108,3 +110,30 @@ def described(address: IAddress) -> str:
     if isinstance(address, UNIXAddress):
         return f"unix:{os.fsdecode(address.name or b'')}"
     return str(address)
+
+
+class _TCPPort(Accepting, TCPPort): ...
+
+
+class _UNIXPort(Accepting, UNIXPort): ...
+
+
+class _Accepting(Wrapped):
+    tcp_port = _TCPPort
+    unix_port = _UNIXPort
+
+
+def accepting(reactor: Any) -> Any:
+    """The reactor, with prompt streams and with ports that live through a lack of descriptors.
+
+    Args:
+        reactor: The reactor, or `prompt(reactor)`.
+
+    Returns:
+        An object that provides what the reactor provides; where streams cannot be prompt, what
+        was given.
+    """
+    reactor = prompt(reactor)
+    if isinstance(reactor, PromptConnections):
+        return _Accepting(reactor, reactor.turn)
+    return reactor

@@ -16,14 +16,13 @@ from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolFacto
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from toolkit.accepting import described
+from toolkit.accepting import accepting, described
 from toolkit.concurrency import deferred
 from toolkit.connect import MAX_PATH_BYTES
 from toolkit.connections import Connections
 from toolkit.errors import ListenFailed
 from toolkit.service import Shared
 from toolkit.settings import Endpoint, Meta, Settings
-from toolkit.transport import prompt
 
 __all__ = ["Endpoint", "ListenSettings", "Listening", "described", "listening"]
 
@@ -126,7 +125,7 @@ class Listening(Service):
         if re.match(r"(tcp6?|ssl|unix):", where) and not re.search(r":backlog=\d+", where):
             description = f"{where}:backlog={BACKLOG}"
         try:
-            endpoint = serverFromString(prompt(self._shared.reactor), description)
+            endpoint = serverFromString(accepting(self._shared.reactor), description)
             _refuse_path(endpoint)
             port: IListeningPort = await endpoint.listen(self._connections)
         except CancelledError:

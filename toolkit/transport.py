@@ -34,8 +34,6 @@ from twisted.python import log
 from twisted.python.failure import Failure
 from zope.interface import directlyProvides, providedBy
 
-from toolkit.accepting import Accepting
-
 __all__ = ["PromptConnections", "Turn", "prompt"]
 
 _log = Logger()
@@ -287,14 +285,18 @@ def _joined(transport: G, turn: Turn) -> G:
     return transport
 
 
-class _TCPPort(Accepting):
+class TCPPort(tcp.Port):
+    """A port whose connections send once a turn."""
+
     turn: Turn
 
     def transport(self, *arguments: Any) -> _TCPServer:  # type: ignore[override] # may be replaced
         return _joined(_TCPServer(*arguments), self.turn)
 
 
-class _UNIXPort(Accepting, unix.Port):
+class UNIXPort(unix.Port):
+    """A port whose connections send once a turn."""
+
     turn: Turn
 
     def transport(self, *arguments: Any) -> _UNIXServer:  # type: ignore[override] # may be replaced
@@ -324,11 +326,13 @@ class PromptConnections:
     """
 
     turn: Turn
+    tcp_port = TCPPort
+    unix_port = UNIXPort
 
     def listenTCP(
         self, port: Any, factory: IProtocolFactory, backlog: int = 50, interface: str = ""
     ) -> IListeningPort:
-        return self._listening(_TCPPort(port, factory, backlog, interface, self.turn.reactor))
+        return self._listening(self.tcp_port(port, factory, backlog, interface, self.turn.reactor))
 
     def listenUNIX(
         self,
@@ -339,7 +343,7 @@ class PromptConnections:
         wantPID: Any = 0,
     ) -> IListeningPort:
         reactor = self.turn.reactor
-        return self._listening(_UNIXPort(address, factory, backlog, mode, reactor, wantPID))
+        return self._listening(self.unix_port(address, factory, backlog, mode, reactor, wantPID))
 
     def adoptStreamPort(
         self, fileDescriptor: int, addressFamily: int, factory: IProtocolFactory
@@ -347,10 +351,10 @@ class PromptConnections:
         reactor = self.turn.reactor
         port: Any
         if addressFamily == socket.AF_UNIX:
-            port = _UNIXPort._fromListeningDescriptor(reactor, fileDescriptor, factory)
+            port = self.unix_port._fromListeningDescriptor(reactor, fileDescriptor, factory)
         else:
             _known_internet(addressFamily)
-            port = _TCPPort._fromListeningDescriptor(
+            port = self.tcp_port._fromListeningDescriptor(
                 reactor, fileDescriptor, addressFamily, factory
             )
         return self._listening(port)
@@ -399,11 +403,12 @@ def _known_internet(family: int) -> None:
         raise UnsupportedAddressFamily(family)
 
 
-class _Prompt(PromptConnections):
+class Wrapped(PromptConnections):
     """A reactor whose streams send once a turn; everything else is the reactor's own."""
 
-    def __init__(self, reactor: Any) -> None:
-        self.turn = _ScheduledTurn(reactor)
+    def __init__(self, reactor: Any, turn: Turn) -> None:
+        self._reactor = reactor
+        self.turn = turn
         directlyProvides(self, providedBy(reactor))
 
     # These go through listenTCP and connectTCP, which are ours.
@@ -411,12 +416,12 @@ class _Prompt(PromptConnections):
     connectSSL: Any = PosixReactorBase.connectSSL
 
     def __getattr__(self, name: str) -> Any:
-        if name == "turn":  # not made yet: somebody copies it
+        if name == "_reactor":  # not there yet: somebody copies it
             raise AttributeError(name)
-        return getattr(self.turn.reactor, name)
+        return getattr(self._reactor, name)
 
     def __repr__(self) -> str:
-        return f"prompt({self.turn.reactor!r})"
+        return f"prompt({self._reactor!r})"
 
 
 def prompt(reactor: Any) -> Any:
@@ -440,7 +445,7 @@ def prompt(reactor: Any) -> Any:
     if not isinstance(reactor, PosixReactorBase):
         _log.debug("streams are the reactor's own: {reactor} is not of posixbase", reactor=reactor)
         return reactor
-    return _Prompt(reactor)
+    return Wrapped(reactor, _ScheduledTurn(reactor))
 
 
 def missing_from(known: Mapping[Any, Iterable[str]]) -> list[str]:
@@ -476,7 +481,7 @@ MISSING = missing_from(
         ),
         tcp.Server: ("_fromConnectedSocket",),
         unix.Server: ("_fromConnectedSocket",),
-        tcp.Port: ("_fromListeningDescriptor", "_logger", "transport"),
+        tcp.Port: ("_fromListeningDescriptor", "transport"),
         unix.Port: ("_fromListeningDescriptor", "transport"),
         tcp.Connector: ("_makeTransport",),
         unix.Connector: ("_makeTransport",),
