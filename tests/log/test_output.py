@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 
 import pytest
 from twisted.logger import LogEvent, formatEvent
@@ -112,3 +113,46 @@ def test_a_target_that_logs_each_line_it_is_given_comes_to_an_end(target: Failin
     output.write(b"a\n")
     assert target.lines == ["a\n", "echo\n"]
     assert output.lost == 1
+
+
+def test_lines_that_follow_at_once_are_written_together_and_in_order(target: FailingTarget) -> None:
+    output = Output(target, rendered)
+    output.write(b"a\n", more=True)
+    output.write(b"b\n", more=True)
+    assert target.lines == []
+    output.write(b"c\n")
+    output.write(b"d\n")
+    assert target.lines == ["a\nb\nc\n", "d\n"]
+
+
+def test_lines_that_are_held_are_bounded_and_written_before_a_reopening_and_the_end(
+    target: FailingTarget,
+) -> None:
+    output = Output(target, rendered)
+    for _ in range(501):
+        output.write(b"a\n", more=True)
+    assert "".join(target.lines) == "a\n" * 501
+    output.write(b"b\n", more=True)
+    output.reopen()
+    output.write(b"c\n", more=True)
+    output.close()
+    assert target.lines[1:] == ["b\n", "c\n"]
+
+
+def test_lines_that_are_lost_together_are_counted_each(target: FailingTarget) -> None:
+    output = Output(target, rendered)
+    target.error = OSError(errno.ENOSPC, "No space left on device")
+    output.write(b"a\n", more=True)
+    output.write(b"b\n")
+    assert output.lost == 2
+
+
+def test_a_pipe_gets_each_line_by_itself(target: FailingTarget) -> None:
+    reader, writer = os.pipe()
+    target.pipe = Pipe(writer)
+    output = Output(target, rendered)
+    output.write(b"a\n", more=True)
+    assert target.lines == ["a\n"]
+    target.pipe.close()
+    os.close(reader)
+    os.close(writer)

@@ -87,7 +87,8 @@ class Log:
     """An observer that renders events and writes them, and never raises.
 
     A line that cannot be written is counted; when writing works again, "N log lines were lost:
-    reason" comes first. Any thread may log.
+    reason" comes first. Any thread may log. An event with the field `log_more` says that another
+    follows at once, with which it may be written.
 
     Args:
         settings: Where it goes and how much of it.
@@ -157,7 +158,7 @@ class Log:
             if self._at_once is not None and "isError" not in event and not _fields.get():
                 line = self._at_once(event)
                 if line is not None:
-                    self._outputs[0].write(line)
+                    self._outputs[0].write(line, "log_more" in event)
                     return
             if self._depth.value >= _DEEPEST:
                 self._lose("logged while it was being logged")

@@ -13,6 +13,7 @@ from twisted.logger import LogEvent, LogLevel
 from toolkit.log.pipe import LinesLost, Pipe
 
 _WAITING = 100
+_TOGETHER = 500  # lines of events that follow each other at once
 _LAST_SECONDS = 0.5  # that a slow reader is given at the end for what is kept for it
 
 
@@ -55,17 +56,30 @@ class Output:
         self._busy = False
         self._reopening = False
         self._waiting: list[bytes] = []
+        self._held: list[bytes] = []  # more follow at once
         self._draining: threading.Thread | None = None
 
-    def write(self, line: bytes) -> None:
-        """Write a line, or count it as lost."""
+    def write(self, line: bytes, more: bool = False) -> None:
+        """Write a line, or count it as lost.
+
+        Args:
+            line: The line.
+            more: Whether another one follows at once, with which it may be written.
+        """
         with self._lock:
             if self._busy:
                 self._wait(line)
                 return
+            if more and self._target.pipe is None and len(self._held) < _TOGETHER:
+                self._held.append(line)
+                return
             self._busy = True
             try:
-                self._put(line)
+                if self._held:
+                    self._held.append(line)
+                    self._put_held()
+                else:
+                    self._put(line)
                 if self._waiting or self._reopening:
                     self._catch_up()
                 pipe = self._target.pipe
@@ -90,12 +104,14 @@ class Output:
             if self._busy:
                 self._reopening = True
                 return
+            self._put_held()
             self._target.reopen()
             self._tell_trouble()
 
     def close(self) -> None:
         """Say what was lost, if that can be said, and take no more lines."""
         with self._lock:
+            self._put_held()
             if self.lost:
                 self._try(b"")
             self._finish()
@@ -171,9 +187,14 @@ class Output:
             self._target.reopen()
             self._tell_trouble()
 
-    def _put(self, line: bytes) -> None:
+    def _put_held(self) -> None:
+        held, self._held = self._held, []
+        if held:
+            self._put(b"".join(held), len(held))
+
+    def _put(self, line: bytes, count: int = 1) -> None:
         if not self._try(line):
-            self.lost += 1
+            self.lost += count
         elif self._target.trouble != self._told:
             self._tell_trouble()
 

@@ -76,5 +76,7 @@ class AccessLog:
     def _log(self) -> None:
         waiting, self._waiting = self._waiting, []
         publish: Callable[[LogEvent], None] = globalLogPublisher
+        for _, event in waiting[:-1]:
+            event["log_more"] = True
         for context, event in waiting:
             context.run(publish, event)
