@@ -99,11 +99,11 @@ def _answer(listening: socket.socket, connections: int, context: ssl.SSLContext 
             one = sockets[number]
             try:
                 asked = one.recv(65_536)
-            except OSError:
+                if asked:
+                    one.sendall(ANSWER)
+            except OSError:  # the client has measured for long enough, and is gone
                 asked = b""
-            if asked:
-                one.sendall(ANSWER)
-            else:
+            if not asked:
                 poller.unregister(number)
                 sockets.pop(number).close()
     poller.close()
