@@ -43,6 +43,9 @@ class AgentSettings(Settings):
     unix_socket: Annotated[
         str, Meta(description="path of a UNIX socket to connect to, whatever the URL's host is")
     ] = ""
+    public_only: Annotated[
+        bool, Meta(description="connect to addresses of the public internet only")
+    ] = False
 
 
 @implementer(IAgent)
@@ -66,7 +69,11 @@ class HTTPAgent:
     def __init__(self, reactor: Any, settings: AgentSettings | None = None) -> None:
         settings = settings or AgentSettings()
         connector = Connector(
-            reactor, settings.connect_timeout_seconds, settings.cacert, settings.unix_socket
+            reactor,
+            settings.connect_timeout_seconds,
+            settings.cacert,
+            settings.unix_socket,
+            settings.public_only,
         )
         self._origins: dict[bytes, Origin] = {}
         self._pool = Pool(

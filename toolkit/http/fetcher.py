@@ -42,6 +42,9 @@ class FetchSettings(Settings):
     cacert: Annotated[
         str, Meta(description="PEM file of the issuers to trust in place of the platform's")
     ] = ""
+    public_only: Annotated[
+        bool, Meta(description="connect to addresses of the public internet only")
+    ] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,7 @@ class Fetcher:
                     max_per_origin=settings.concurrency,
                     max_idle=settings.concurrency,
                     cacert=settings.cacert,
+                    public_only=settings.public_only,
                 ),
             )
         self._agent = agent
