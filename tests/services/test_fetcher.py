@@ -66,7 +66,8 @@ def service(agent: MemoryAgent, *urls: str, **settings: Any) -> tuple[Clock, Hea
     clock, health = Clock(), Health("fetcher")
     health.become("ready")
     shared = Shared(clock, "fetcher", health)
-    return clock, health, FetchRounds(shared, FetcherSettings(urls=urls, **settings), agent)
+    given = FetcherSettings(urls=urls, public_only=False, **settings)
+    return clock, health, FetchRounds(shared, given, agent)
 
 
 def fields(logged: list[LogEvent], *names: str) -> list[tuple[Any, ...]]:
@@ -173,6 +174,7 @@ def test_urls_come_from_one_variable_and_must_be_given() -> None:
 def test_it_is_declared_with_its_defaults() -> None:
     settings = SERVICE.settings(urls=(A,))
     assert (settings.every_seconds, settings.concurrency, settings.timeout_seconds) == (60, 8, 30)
+    assert settings.public_only
     assert SERVICE.summary == "Fetch URLs again and again, and log what each answered."
 
 
@@ -182,7 +184,7 @@ async def test_over_real_sockets_it_leaves_none_when_stopped(
 ) -> None:
     async with fault_server(reactor) as server:
         urls = (server.url("/good", answer(b"good")), server.url("/stalled", Stall(b"")))
-        rounds = make(Shared(reactor, "fetcher"), FetcherSettings(urls=urls))
+        rounds = make(Shared(reactor, "fetcher"), FetcherSettings(urls=urls, public_only=False))
         asked = server.asked
         rounds.startService()
         while len(server.requests) < 2:

@@ -39,16 +39,23 @@ class Connector:
         unix_socket: The path of a UNIX socket to connect to in place of the origin, or "".
         public_only: Whether only public addresses are connected to (`toolkit.http.guard`). The
             UNIX socket is the word of whoever set it, and is.
+        names: Finds the addresses of names, in place of the system's resolver.
 
     Raises:
         SettingsError: Where `cacert` cannot be read.
     """
 
     def __init__(
-        self, reactor: Any, timeout_seconds: float, cacert: str, unix_socket: str, public_only: bool
+        self,
+        reactor: Any,
+        timeout_seconds: float,
+        cacert: str,
+        unix_socket: str,
+        public_only: bool,
+        names: NameResolver | None = None,
     ) -> None:
         self._reactor = prompt(reactor)
-        names = SystemNames(reactor)
+        names = names or SystemNames(reactor)
         self._names: NameResolver = PublicNames(names) if public_only else names
         self._timeout_seconds = timeout_seconds
         self._unix_socket = unix_socket

@@ -141,7 +141,7 @@ def fetch_error(error: BaseException, place: str, in_body: bool = False) -> Fetc
     for cause in causes:
         if isinstance(cause, FetchError):
             return cause
-        if isinstance(cause, CancelledError):
+        if isinstance(cause, CancelledError | network.ConnectingCancelledError):
             return FetchCancelled(f"the fetch from {place} was cancelled")
     first = causes[0]
     if isinstance(first, network.DNSLookupError):
