@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import IPv4Address
 
 import pytest
 from hypothesis import given, strategies as st
@@ -147,6 +148,17 @@ def test_whatever_is_written_gives_a_sendable_url_or_an_error(text: str) -> None
         return
     assert re.fullmatch(r"https?://[!-~]+", target.url)
     assert parse_url(target.url)[:4] == target[:4]
+
+
+@given(st.ip_addresses(v=4), st.integers(1, 4), st.lists(st.sampled_from("dox"), min_size=4))
+def test_every_spelling_of_an_ipv4_address_is_that_address(
+    address: IPv4Address, parts: int, bases: list[str]
+) -> None:
+    last = int(address) & (1 << 8 * (5 - parts)) - 1
+    numbers = [*address.packed[: parts - 1], last]
+    written = {"d": "{:d}", "o": "0{:o}", "x": "0x{:x}"}
+    host = ".".join(written[base].format(number) for base, number in zip(bases, numbers))
+    assert parse_url(f"http://{host}/").host == str(address)
 
 
 @given(st.binary(max_size=60))

@@ -179,6 +179,22 @@ def test_it_is_declared_with_its_defaults() -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_what_is_not_public_is_refused_unless_it_is_told_otherwise(
+    reactor: Any, logged: list[LogEvent]
+) -> None:
+    async with fault_server(reactor) as server:
+        health = Health("fetcher")
+        health.become("ready")
+        url = server.url("/", answer(b"inside"))
+        rounds = make(Shared(reactor, "fetcher", health), FetcherSettings(urls=(url,)))
+        rounds.startService()
+        assert fields(logged, "url", "code") == [(url, "address-refused")]
+        assert health.state == "degraded"
+        await rounds.stopService()
+        assert server.connections == 0
+
+
+@pytest_twisted.ensureDeferred
 async def test_over_real_sockets_it_leaves_none_when_stopped(
     reactor: Any, logged: list[LogEvent]
 ) -> None:
