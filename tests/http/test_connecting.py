@@ -180,6 +180,16 @@ def test_a_fetcher_cannot_see_to_it_with_an_agent_that_it_was_given() -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_where_one_address_fails_the_next_is_tried(reactor: Any) -> None:
+    async with fault_server(reactor) as server:
+        names = Names(a=("::1", "127.0.0.1"))  # the server is at the second alone
+        agent = HTTPAgent(reactor, names=names)
+        url = server.url("/", answer(b"x"), "a.example").encode("ascii")
+        assert (await agent.request(b"GET", url)).code == 200
+        await agent.close()
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_unix_socket_is_the_operators_word(reactor: Any, tmp_path: Path) -> None:
     class Hello(Protocol):
         transport: Any

@@ -120,6 +120,13 @@ def test_that_there_is_no_such_name_is_remembered_for_a_short_while() -> None:
     assert system.find("a.example") == ("192.0.2.1",)
 
 
+def test_a_name_without_addresses_is_not_found() -> None:
+    system = System()
+    system.answers["a.example"] = []
+    with pytest.raises(FetchError, match="it has none"):
+        system.find("a.example")
+
+
 @pytest.mark.parametrize("error", [AGAIN, OSError(24, "Too many open files")])
 def test_what_failed_on_the_way_is_not_remembered(error: Exception) -> None:
     system = System()
@@ -176,6 +183,15 @@ def test_one_more_name_than_may_wait_is_refused() -> None:
     assert caught.value.code == "queue-full"
     system.run()
     assert not any(map(is_waiting, found))
+
+
+def test_where_none_may_wait_a_free_thread_is_still_used() -> None:
+    system = System(threads=1, max_waiting=0)
+    assert system.find("a") == ("192.0.2.1",)
+    system.names.addresses_of("b")
+    with pytest.raises(FetchError):
+        result_of(system.names.addresses_of("c"))
+    system.run()
 
 
 def test_cancelling_ends_one_wait_and_a_name_nobody_waits_for_is_not_asked_for() -> None:

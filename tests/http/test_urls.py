@@ -157,7 +157,9 @@ def test_every_spelling_of_an_ipv4_address_is_that_address(
     last = int(address) & (1 << 8 * (5 - parts)) - 1
     numbers = [*address.packed[: parts - 1], last]
     written = {"d": "{:d}", "o": "0{:o}", "x": "0x{:x}"}
-    host = ".".join(written[base].format(number) for base, number in zip(bases, numbers))
+    host = ".".join(
+        written[base].format(number) for base, number in zip(bases[:parts], numbers, strict=True)
+    )
     assert parse_url(f"http://{host}/").host == str(address)
 
 

@@ -93,7 +93,7 @@ class SystemNames(NameResolver):
             del self._known[host]
         lookup = self._lookups.get(host)
         if lookup is None:
-            if len(self._queue) >= self._max_waiting:
+            if self._running >= self._threads and len(self._queue) >= self._max_waiting:
                 return fail(
                     FetchError(
                         f"{len(self._queue)} names wait to be looked up already; ask for fewer "
@@ -129,6 +129,8 @@ class SystemNames(NameResolver):
         try:
             answers = self._getaddrinfo(lookup.host, 0, socket.AF_UNSPEC, socket.SOCK_STREAM)
             found = tuple(dict.fromkeys(map(_text, answers)))
+            if not found:
+                raise socket.gaierror(socket.EAI_NONAME, "it has none")
         except Exception as error:  # noqa: BLE001 - the thread has nobody to raise it to: who waits is told
             found = error
         self._reactor.callFromThread(self._found, lookup, found)
