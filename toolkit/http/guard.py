@@ -42,6 +42,7 @@ _REFUSED_4: Mapping[IPv4Network, str] = {
 
 _GLOBAL_UNICAST = IPv6Network("2000::/3")  # all that IANA has given out (RFC 4291 §2.4)
 
+# What lies outside that is named for the message only.
 _REFUSED_6: Mapping[IPv6Network, str] = {
     IPv6Network("::/128"): "unspecified (RFC 4291)",
     IPv6Network("::1/128"): "loopback (RFC 4291)",
