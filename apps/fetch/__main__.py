@@ -47,6 +47,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--max-redirects", type=count(0, 100), default=5, help="for one URL (5)", metavar="N"
     )
+    parser.add_argument(
+        "--public-only",
+        action="store_true",
+        help="connect to addresses of the public internet only, redirects included",
+    )
     return parser
 
 
@@ -68,6 +73,7 @@ def main() -> None:
         connect_timeout_seconds=options.connect_timeout,
         max_bytes=options.max_bytes,
         max_redirects=options.max_redirects,
+        public_only=options.public_only,
     )
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:  # a URL may hold what the terminal's encoding has no byte for

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import IPv4Address
 
 import pytest
 from hypothesis import given, strategies as st
@@ -32,6 +33,16 @@ from toolkit.http.urls import masked, parse_url, redirected
         ("http://[2001:DB8:0::1]/", "http://[2001:db8::1]/"),
         ("http://user:pass@example.org/", "http://example.org/"),
         ("http://example.org./", "http://example.org./"),
+        ("http://127.1/", "http://127.0.0.1/"),
+        ("http://0X7F.1/", "http://127.0.0.1/"),
+        ("http://0177.0.0.1/", "http://127.0.0.1/"),
+        ("http://2130706433/", "http://127.0.0.1/"),
+        ("http://0/", "http://0.0.0.0/"),
+        ("http://127.0.0.1./", "http://127.0.0.1/"),
+        ("http://127.%30.0.%EF%BC%91/", "http://127.0.0.1/"),
+        ("http://1.2.3.4.example/", "http://1.2.3.4.example/"),
+        ("http://1a/", "http://1a/"),
+        ("http://0x1g/", "http://0x1g/"),
         ("http://exam\tple.org/", "http://example.org/"),
         ("http://example.org/\x00\x1b[2J", "http://example.org/%00%1B[2J"),
     ],
@@ -61,6 +72,13 @@ def test_a_url_is_read_as_a_browser_would(written: str, asked: str) -> None:
         ("http://" + "a." * 127 + "abc/", "cannot be the name"),
         ("http://" + "ü" * 2000, "cannot be the name"),
         ("http://\udcff/", "cannot be the name"),
+        ("http://1.2.3.4.5/", "'1.2.3.4.5' cannot be the name"),
+        ("http://256.1.1.1/", "cannot be the name"),
+        ("http://4294967296/", "cannot be the name"),
+        ("http://08.1/", "cannot be the name"),
+        ("http://a.0x/", "cannot be the name"),
+        ("http://example.1/", "cannot be the name"),
+        ("http://127.0.0.1../", "cannot be the name"),
         ("http://[::1", "is no URL"),
         ("http://[::g]/", "is no URL|cannot be the name"),
         ("http://[fe80::1%25eth0]/", "is no URL|cannot be the name"),
@@ -130,6 +148,19 @@ def test_whatever_is_written_gives_a_sendable_url_or_an_error(text: str) -> None
         return
     assert re.fullmatch(r"https?://[!-~]+", target.url)
     assert parse_url(target.url)[:4] == target[:4]
+
+
+@given(st.ip_addresses(v=4), st.integers(1, 4), st.lists(st.sampled_from("dox"), min_size=4))
+def test_every_spelling_of_an_ipv4_address_is_that_address(
+    address: IPv4Address, parts: int, bases: list[str]
+) -> None:
+    last = int(address) & (1 << 8 * (5 - parts)) - 1
+    numbers = [*address.packed[: parts - 1], last]
+    written = {"d": "{:d}", "o": "0{:o}", "x": "0x{:x}"}
+    host = ".".join(
+        written[base].format(number) for base, number in zip(bases[:parts], numbers, strict=True)
+    )
+    assert parse_url(f"http://{host}/").host == str(address)
 
 
 @given(st.binary(max_size=60))

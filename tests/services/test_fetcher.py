@@ -66,7 +66,8 @@ def service(agent: MemoryAgent, *urls: str, **settings: Any) -> tuple[Clock, Hea
     clock, health = Clock(), Health("fetcher")
     health.become("ready")
     shared = Shared(clock, "fetcher", health)
-    return clock, health, FetchRounds(shared, FetcherSettings(urls=urls, **settings), agent)
+    given = FetcherSettings(urls=urls, public_only=False, **settings)
+    return clock, health, FetchRounds(shared, given, agent)
 
 
 def fields(logged: list[LogEvent], *names: str) -> list[tuple[Any, ...]]:
@@ -173,7 +174,24 @@ def test_urls_come_from_one_variable_and_must_be_given() -> None:
 def test_it_is_declared_with_its_defaults() -> None:
     settings = SERVICE.settings(urls=(A,))
     assert (settings.every_seconds, settings.concurrency, settings.timeout_seconds) == (60, 8, 30)
+    assert settings.public_only
     assert SERVICE.summary == "Fetch URLs again and again, and log what each answered."
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_not_public_is_refused_unless_it_is_told_otherwise(
+    reactor: Any, logged: list[LogEvent]
+) -> None:
+    async with fault_server(reactor) as server:
+        health = Health("fetcher")
+        health.become("ready")
+        url = server.url("/", answer(b"inside"))
+        rounds = make(Shared(reactor, "fetcher", health), FetcherSettings(urls=(url,)))
+        rounds.startService()
+        assert fields(logged, "url", "code") == [(url, "address-refused")]
+        assert health.state == "degraded"
+        await rounds.stopService()
+        assert server.connections == 0
 
 
 @pytest_twisted.ensureDeferred
@@ -182,7 +200,7 @@ async def test_over_real_sockets_it_leaves_none_when_stopped(
 ) -> None:
     async with fault_server(reactor) as server:
         urls = (server.url("/good", answer(b"good")), server.url("/stalled", Stall(b"")))
-        rounds = make(Shared(reactor, "fetcher"), FetcherSettings(urls=urls))
+        rounds = make(Shared(reactor, "fetcher"), FetcherSettings(urls=urls, public_only=False))
         asked = server.asked
         rounds.startService()
         while len(server.requests) < 2:

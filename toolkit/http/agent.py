@@ -14,6 +14,7 @@ from toolkit.http.connecting import Connector
 from toolkit.http.failures import FetchError, shown
 from toolkit.http.pool import Origin, Pool
 from toolkit.http.request import Request
+from toolkit.http.resolving import NameResolver
 from toolkit.settings import Meta, Settings
 
 _URI = re.compile(rb"(https?)://(\[[0-9A-Fa-f:.]+\]|[^/?#@:\[\]]+)(?::([0-9]{1,5}))?(?=[/?#]|$)")
@@ -43,6 +44,9 @@ class AgentSettings(Settings):
     unix_socket: Annotated[
         str, Meta(description="path of a UNIX socket to connect to, whatever the URL's host is")
     ] = ""
+    public_only: Annotated[
+        bool, Meta(description="connect to addresses of the public internet only")
+    ] = False
 
 
 @implementer(IAgent)
@@ -58,15 +62,23 @@ class HTTPAgent:
     Args:
         reactor: The reactor.
         settings: How connections are made and kept.
+        names: Finds the addresses of names, in place of the system's resolver.
 
     Raises:
         SettingsError: Where `cacert` cannot be read.
     """
 
-    def __init__(self, reactor: Any, settings: AgentSettings | None = None) -> None:
+    def __init__(
+        self, reactor: Any, settings: AgentSettings | None = None, names: NameResolver | None = None
+    ) -> None:
         settings = settings or AgentSettings()
         connector = Connector(
-            reactor, settings.connect_timeout_seconds, settings.cacert, settings.unix_socket
+            reactor,
+            settings.connect_timeout_seconds,
+            settings.cacert,
+            settings.unix_socket,
+            settings.public_only,
+            names,
         )
         self._origins: dict[bytes, Origin] = {}
         self._pool = Pool(

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.endpoints import (
     HostnameEndpoint,
     TCP4ClientEndpoint,
@@ -23,7 +22,10 @@ from toolkit.concurrency import deferred, within
 from toolkit.errors import SettingsError, TimedOut
 from toolkit.http.connection import Connection
 from toolkit.http.failures import FetchError, fetch_error, handshake_failure
+from toolkit.http.guard import PublicNames
+from toolkit.http.names import SystemNames
 from toolkit.http.pool import Origin, Pool
+from toolkit.http.resolving import KnownNames, NameResolver, Resolving
 from toolkit.transport import prompt
 
 
@@ -35,13 +37,26 @@ class Connector:
         timeout_seconds: For name, TCP and TLS together.
         cacert: A PEM file of the issuers to trust, or "" for the platform's.
         unix_socket: The path of a UNIX socket to connect to in place of the origin, or "".
+        public_only: Whether only public addresses are connected to (`toolkit.http.guard`). The
+            UNIX socket is the word of whoever set it, and is.
+        names: Finds the addresses of names, in place of the system's resolver.
 
     Raises:
         SettingsError: Where `cacert` cannot be read.
     """
 
-    def __init__(self, reactor: Any, timeout_seconds: float, cacert: str, unix_socket: str) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        timeout_seconds: float,
+        cacert: str,
+        unix_socket: str,
+        public_only: bool,
+        names: NameResolver | None = None,
+    ) -> None:
         self._reactor = prompt(reactor)
+        names = names or SystemNames(reactor)
+        self._names: NameResolver = PublicNames(names) if public_only else names
         self._timeout_seconds = timeout_seconds
         self._unix_socket = unix_socket
         # One context for each host: reading the trusted certificates takes tens of milliseconds.
@@ -74,7 +89,10 @@ class Connector:
     async def _connected(self, pool: Pool, origin: Origin) -> Connection:
         factory = _Factory(pool, origin)
         try:
-            connection: Any = await self._endpoint(origin).connect(factory)
+            endpoint = await self._endpoint(origin)
+            connection: Any = await endpoint.connect(factory)
+        except FetchError:
+            raise
         except Exception as error:  # each kind is given its code, and chained
             raise fetch_error(error, origin.place) from error
         try:
@@ -87,22 +105,28 @@ class Connector:
         made: Connection = connection
         return made
 
-    def _endpoint(self, origin: Origin) -> IStreamClientEndpoint:
-        reactor, host, port = self._reactor, origin.host, origin.port
-        seconds = self._timeout_seconds
+    async def _endpoint(self, origin: Origin) -> IStreamClientEndpoint:
         endpoint: IStreamClientEndpoint
         if self._unix_socket:
-            endpoint = UNIXClientEndpoint(reactor, self._unix_socket, seconds)
-        elif isIPAddress(host):  # HostnameEndpoint tells that one has failed 0.3 s later
-            endpoint = TCP4ClientEndpoint(reactor, host, port, seconds)
-        elif isIPv6Address(host):
-            endpoint = TCP6ClientEndpoint(reactor, host, port, seconds)
+            endpoint = UNIXClientEndpoint(self._reactor, self._unix_socket, self._timeout_seconds)
         else:
-            endpoint = HostnameEndpoint(reactor, host, port, seconds)
+            addresses = await self._names.addresses_of(origin.host)
+            endpoint = self._endpoint_at(addresses, origin.port)
         if origin.secure:
-            creator = self._policy.creatorForNetloc(host.encode("ascii"), port)
-            return wrapClientTLS(creator, endpoint, clock=reactor)
+            creator = self._policy.creatorForNetloc(origin.host.encode("ascii"), origin.port)
+            return wrapClientTLS(creator, endpoint, clock=self._reactor)
         return endpoint
+
+    def _endpoint_at(self, addresses: tuple[str, ...], port: int) -> IStreamClientEndpoint:
+        # What was judged is what is connected to: no endpoint is given the name.
+        reactor, seconds = self._reactor, self._timeout_seconds
+        if len(addresses) > 1:
+            resolving = Resolving(reactor, KnownNames(addresses))
+            return HostnameEndpoint(resolving, addresses[0], port, seconds)
+        # HostnameEndpoint tells that its last address has failed 0.3 s later.
+        if ":" in addresses[0]:
+            return TCP6ClientEndpoint(reactor, addresses[0], port, seconds)
+        return TCP4ClientEndpoint(reactor, addresses[0], port, seconds)
 
 
 class _Factory(Factory[Connection]):

@@ -22,7 +22,7 @@ class FetchError(ToolkitError):
     The codes are stable: invalid-url, unsupported-scheme, name-not-found, connect-refused,
     connect-unreachable, connect-timeout, tls-untrusted, tls-name-mismatch, tls-failed, deadline,
     disconnected, truncated, malformed-response, head-too-large, body-too-large, decode-failed,
-    too-many-redirects, bad-redirect, cancelled.
+    too-many-redirects, bad-redirect, address-refused, cancelled.
     """
 
     code = "fetch-failed"
@@ -141,7 +141,7 @@ def fetch_error(error: BaseException, place: str, in_body: bool = False) -> Fetc
     for cause in causes:
         if isinstance(cause, FetchError):
             return cause
-        if isinstance(cause, CancelledError):
+        if isinstance(cause, CancelledError | network.ConnectingCancelledError):
             return FetchCancelled(f"the fetch from {place} was cancelled")
     first = causes[0]
     if isinstance(first, network.DNSLookupError):

@@ -10,7 +10,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IResponse
 
 from toolkit.concurrency import deferred, within
-from toolkit.errors import TimedOut
+from toolkit.errors import SettingsError, TimedOut
 from toolkit.http.agent import AgentSettings, HTTPAgent
 from toolkit.http.body import abandon, read_body
 from toolkit.http.decoding import ACCEPTED, Identity, decoder_for
@@ -42,6 +42,9 @@ class FetchSettings(Settings):
     cacert: Annotated[
         str, Meta(description="PEM file of the issuers to trust in place of the platform's")
     ] = ""
+    public_only: Annotated[
+        bool, Meta(description="connect to addresses of the public internet only")
+    ] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +77,11 @@ class Fetcher:
         reactor: The reactor.
         settings: How URLs are fetched.
         agent: Sends the requests, in place of an HTTPAgent of its own; it stays its owner's
-            to close.
+            to close, and connects as its own settings say.
 
     Raises:
-        SettingsError: Where `cacert` cannot be read.
+        SettingsError: Where `cacert` cannot be read, or `public_only` is asked for with an agent
+            that was given, which alone could see to it.
     """
 
     def __init__(
@@ -86,6 +90,13 @@ class Fetcher:
         self._reactor = reactor
         self._settings = settings = settings or FetchSettings()
         self._own: HTTPAgent | None = None
+        if agent is not None and settings.public_only:
+            raise SettingsError(
+                [
+                    "FetchSettings.public_only: expected false with an agent of one's own (set it "
+                    "in the agent's AgentSettings), found true"
+                ]
+            )
         if agent is None:
             agent = self._own = HTTPAgent(
                 reactor,
@@ -95,6 +106,7 @@ class Fetcher:
                     max_per_origin=settings.concurrency,
                     max_idle=settings.concurrency,
                     cacert=settings.cacert,
+                    public_only=settings.public_only,
                 ),
             )
         self._agent = agent

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import ipaddress
 import re
+import socket
 from typing import NamedTuple
 from urllib.parse import quote, unquote, unquote_to_bytes, urljoin, urlsplit
 
@@ -18,6 +19,7 @@ MAX_LENGTH = 65_536
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _PORT_FOLLOWS = re.compile(r"\d{1,5}(?:[/?#]|$)")
 _NAME = re.compile(r"(?!.*\.\.)[a-z0-9_-][a-z0-9_.-]*")
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _PATH = "!$%&'()*+,/:;=@[]|~^-._"
 _QUERY = "!$%&()*+,/:;=?@[]\\^`{|}~-._"
 _USER = re.compile(r"//[^/?#\\]*@")
@@ -183,6 +185,13 @@ def _host(host: str, netloc: str) -> str:
     labels = name.removesuffix(".").split(".")
     if not _NAME.fullmatch(name) or len(name) > 253 or max(map(len, labels)) > 63:
         raise wrong
+    if _NUMBER.fullmatch(labels[-1]):
+        # In http a name that ends in a number is an IPv4 address (URL standard, host parsing):
+        # 127.1, 0x7f.1, 0177.0.0.1, 2130706433. The system's resolver takes the same for one.
+        try:
+            return socket.inet_ntoa(socket.inet_aton(name.removesuffix(".")))
+        except OSError as error:
+            raise wrong from error
     return name
 
 

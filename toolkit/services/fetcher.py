@@ -37,6 +37,9 @@ class FetcherSettings(FetchSettings):
         float, Meta(gt=0, description="seconds from the start of one round to the next")
     ] = 60.0
     concurrency: Annotated[int, Meta(ge=1, le=100_000, description="the most fetches at once")] = 8
+    public_only: Annotated[
+        bool, Meta(description="connect to addresses of the public internet only")
+    ] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -165,6 +165,20 @@ async def test_the_limits_are_options(reactor: Any) -> None:
     }
 
 
+@pytest_twisted.ensureDeferred
+async def test_with_public_only_nothing_inside_is_connected_to(reactor: Any) -> None:
+    async with fault_server(reactor) as server:
+        urls = [
+            server.url("/", answer(b"x"), host) for host in ("127.0.0.1", "localhost", "0x7f.1")
+        ]
+        status, command = await outcome(reactor, "--public-only", *urls)
+        assert server.connections == 0
+    assert (status, command.err) == (1, b"")
+    assert sorted((line[0], line[3]) for line in command.columns) == [
+        ("address-refused", url) for url in sorted(urls)
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
