@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 
 import pytest
 import pytest_twisted
@@ -65,6 +66,13 @@ def test_byte_by_byte_gives_the_same_bytes(kind: str) -> None:
     coding, code = KINDS[kind]
     data = b"how now brown cow " * 10 + bytes(range(256))
     assert decoded(coding, list(in_pieces(code(data), 1))) == data
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_what_comes_at_once_and_is_long_comes_back_whole(kind: str) -> None:
+    coding, code = KINDS[kind]
+    for data in (b"how now brown cow " * 10_000, bytes(1_000_000), Random(6).randbytes(300_000)):
+        assert decoded(coding, [code(data)]) == data
 
 
 @pytest.mark.parametrize("kind", [*sorted(WHOLE), "raw deflate"])

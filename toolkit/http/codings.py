@@ -101,9 +101,13 @@ class Brotli:
     def decode(self, data: bytes) -> bytes:
         """Give the next bytes; bytes after the end are corrupt to it."""
         # It goes on until it has at least as much as asked for, in blocks of 32 and 64 KiB.
-        piece: bytes = self._decompressor.process(data, output_buffer_limit=PIECE // 4)
+        limit = PIECE // 4
+        piece: bytes = self._decompressor.process(data, output_buffer_limit=limit)
         self.ended = self._decompressor.is_finished()
-        self.pending = not self.ended and not self._decompressor.can_accept_more_data()
+        # That it can take more input does not mean that it has given all its output.
+        self.pending = not self.ended and (
+            len(piece) >= limit or not self._decompressor.can_accept_more_data()
+        )
         return piece
 
 
