@@ -236,7 +236,8 @@ def test_a_rest_outlives_all_that_asked_for_it() -> None:
     client.clock.advance(0.2)
     assert not is_waiting(waits)
     client.clock.advance(1)
-    assert len(client.pacing) == 0
+    assert not is_waiting(client.asks("whoever comes next"))
+    assert len(client.pacing) == 1
 
 
 ACTS = st.lists(

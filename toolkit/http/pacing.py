@@ -14,17 +14,15 @@ from toolkit.http.failures import FetchError
 
 
 class _Share:
-    """One origin: who asks it, who waits, and since when it may be asked again."""
+    """What goes on with one origin: how many ask it, and who waits."""
 
-    __slots__ = ("active", "handing_out", "not_before", "swept", "timer", "waiting")
+    __slots__ = ("active", "handing_out", "timer", "waiting")
 
     def __init__(self) -> None:
         self.active = 0
         self.waiting: OrderedDict[Deferred[None], None] = OrderedDict()
-        self.not_before = 0.0
         self.timer: IDelayedCall | None = None
         self.handing_out = False
-        self.swept = False  # whether it is on the heap of those to be forgotten
 
 
 class Pacing:
@@ -34,8 +32,9 @@ class Pacing:
     not saved up for a burst. A cool-down (RFC 6585 §4, RFC 9110 §10.2.3) is shared: none of the
     origin's requests begins before it is over, and it does not concern any other origin.
 
-    An origin with nothing going on is forgotten when its cool-down, and the pause that `rate`
-    wants, are over: what a million hosts leave behind is what the last of them did.
+    An origin with nothing going on is forgotten; the end of its cool-down, or of the pause that
+    `rate` wants, is kept until it has passed and others have come. So a million hosts cost what
+    the last of them did.
 
     Args:
         clock: The reactor, or in a test a Clock.
@@ -64,12 +63,14 @@ class Pacing:
         self._max_waiting = max_waiting
         self._waiting = 0
         self._shares: dict[Hashable, _Share] = {}
-        self._idle: list[tuple[float, int, Hashable]] = []  # a heap
+        self._not_before: dict[Hashable, float] = {}
+        # A heap with one entry for each of those: when to see whether it is over.
+        self._looked_at: list[tuple[float, int, Hashable]] = []
         self._number = count()
 
     def __len__(self) -> int:
         """How many origins are remembered."""
-        return len(self._shares)
+        return len(self._shares.keys() | self._not_before.keys())
 
     def take(self, origin: Hashable) -> Deferred[None]:
         """Wait until a request to an origin may be sent.
@@ -125,11 +126,7 @@ class Pacing:
             seconds: How long. The caller bounds it.
         """
         self._forget_some()
-        share = self._shares.get(origin)
-        if share is None:
-            share = self._shares[origin] = _Share()
-        share.not_before = max(share.not_before, self._clock.seconds() + seconds)
-        self._hand_out(origin, share)
+        self._not_until(origin, self._clock.seconds() + seconds)
 
     def cancel(self) -> None:
         """Cancel whatever still waits."""
@@ -151,9 +148,10 @@ class Pacing:
         try:
             while share.waiting and share.active < self._per_host:
                 now = self._clock.seconds()
-                if now < share.not_before:
+                if now < self._not_before.get(origin, now):
                     break
-                share.not_before = now + self._interval
+                if self._interval:
+                    self._not_until(origin, now + self._interval)
                 share.active += 1
                 self._waiting -= 1
                 share.waiting.popitem(last=False)[0].callback(None)
@@ -162,42 +160,41 @@ class Pacing:
         self._wait(origin, share)
 
     def _wait(self, origin: Hashable, share: _Share) -> None:
-        """Have it looked at again when its time comes, or forgotten where nothing goes on."""
-        rest = share.not_before - self._clock.seconds()
+        """Go on when its time comes; drop it where nothing goes on."""
         if share.waiting and share.active < self._per_host:
             if share.timer is None:  # one that is there comes too early at worst
+                now = self._clock.seconds()
+                rest = self._not_before.get(origin, now) - now
                 share.timer = self._clock.callLater(max(0.0, rest), self._resume, origin, share)
             return
         if share.timer is not None:
             share.timer.cancel()
             share.timer = None
-        if share.waiting or share.active:
-            return
-        if rest <= 0:
-            self._shares.pop(origin, None)
-        elif not share.swept:
-            share.swept = True
-            heapq.heappush(self._idle, (share.not_before, next(self._number), origin))
+        if not share.waiting and not share.active:
+            del self._shares[origin]
 
     def _resume(self, origin: Hashable, share: _Share) -> None:
         share.timer = None
         self._hand_out(origin, share)
+
+    def _not_until(self, origin: Hashable, when: float) -> None:
+        known = self._not_before.get(origin)
+        if known is None:
+            heapq.heappush(self._looked_at, (when, next(self._number), origin))
+        if known is None or when > known:
+            self._not_before[origin] = when
 
     def _forget_some(self) -> None:
         # Two for each one that comes: the heap empties faster than it can fill, and a million
         # whose time is over at once hold nobody up.
         now = self._clock.seconds()
         for _ in range(2):
-            if not self._idle or self._idle[0][0] > now:
+            if not self._looked_at or self._looked_at[0][0] > now:
                 return
-            _, number, origin = heapq.heappop(self._idle)
-            share = self._shares.get(origin)
-            if share is None or not share.swept:
-                continue
-            share.swept = False
-            if not share.active and not share.waiting:
-                if share.not_before <= now:
-                    del self._shares[origin]
-                else:
-                    share.swept = True
-                    heapq.heappush(self._idle, (share.not_before, number, origin))
+            _, number, origin = self._looked_at[0]
+            when = self._not_before[origin]
+            if when > now:
+                heapq.heapreplace(self._looked_at, (when, number, origin))
+            else:
+                heapq.heappop(self._looked_at)
+                del self._not_before[origin]
