@@ -15,6 +15,7 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.web.http_headers import Headers
 
+from tests.http.coded import brotli_stream, zstd_frame
 from tests.http.faults import FaultServer, Reset, Stall, answer, fault_server
 from toolkit.http.failures import FetchCancelled, FetchError
 from toolkit.http.fetcher import Fetcher, FetchSettings
@@ -255,9 +256,12 @@ async def test_codings_are_taken_off(reactor: Any) -> None:
             "gzip": gzip.compress(text),
             "x-gzip": gzip.compress(text[:5]) + gzip.compress(text[5:]),
             "deflate": zlib.compress(text),
+            "br": brotli_stream(text),
+            "zstd": zstd_frame(text),
         }.items():
             url = server.url("/", answer(data, "200 OK", f"Content-Encoding: {coding}"))
             assert (await fetcher.get(url)).body == text, coding
+            assert b"\r\nAccept-Encoding: gzip, deflate, br, zstd" in server.requests[-1]
 
 
 @pytest_twisted.ensureDeferred
@@ -268,7 +272,9 @@ async def test_a_body_that_does_not_decode_is_an_error_and_never_data(reactor: A
             "gzip": data[:-4],
             "GZIP": data[:20] + b"\xff" + data[21:],
             "deflate": data,
-            "br": b"\x1b\x00\x00",
+            "br": brotli_stream(data)[:-1],
+            "zstd": zstd_frame(data)[:-1],
+            "compress": data,
             "gzip, gzip, gzip, gzip, gzip": data,
         }.items():
             url = server.url("/", answer(bad, "200 OK", f"Content-Encoding: {coding}"))

@@ -13,7 +13,7 @@ from toolkit.concurrency import deferred, within
 from toolkit.errors import SettingsError, TimedOut
 from toolkit.http.agent import AgentSettings, HTTPAgent
 from toolkit.http.body import abandon, read_body
-from toolkit.http.decoding import ACCEPTED, Identity, decoder_for
+from toolkit.http.decoding import Identity, accepted, decoder_for
 from toolkit.http.failures import FetchCancelled, FetchError, fetch_error
 from toolkit.http.turns import Turns
 from toolkit.http.urls import Target, masked, parse_url, redirected
@@ -110,6 +110,7 @@ class Fetcher:
                 ),
             )
         self._agent = agent
+        self._accepted = accepted()
         self._turns = Turns(settings.concurrency)
         self._running: dict[Deferred[Page], None] = {}
         self._closed = False
@@ -188,7 +189,7 @@ class Fetcher:
             {
                 b"User-Agent": [b"twisted-app-toolkit"],
                 b"Accept": [b"*/*"],
-                b"Accept-Encoding": [ACCEPTED],
+                b"Accept-Encoding": [self._accepted],
             }
         )
         if target.authorization is not None:
