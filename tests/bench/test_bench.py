@@ -34,8 +34,8 @@ def tables(*arguments: str) -> list[tuple[str, dict[str, list[str]]]]:
     ("arguments", "titles", "contenders"),
     [
         (
-            ("echo", "--connections", "3", "20"),
-            ["echo of 1 KB, 3 connections", "echo of 1 KB, 20 connections"],
+            ("echo", "--connections", "3"),
+            ["echo of 1 KB, 3 connections"],
             {"stock", "wrapped", "wrapped-service", "prompt", "prompt-service", "asyncio"},
         ),
         (
@@ -59,7 +59,7 @@ def tables(*arguments: str) -> list[tuple[str, dict[str, list[str]]]]:
             {"stock", "wrapped", "prompt"},
         ),
         (
-            ("others", "--connections", "20"),
+            ("others", "--connections", "20", "--beside", "prompt"),
             [
                 "new connections, 1 KB each, one after another",
                 "echo of 64 KiB, 20 connections",
@@ -68,7 +68,7 @@ def tables(*arguments: str) -> list[tuple[str, dict[str, list[str]]]]:
                 "memory of 20 connections, once used",
                 "an idle reactor's wake-ups in 0.1 s",
             ],
-            {"stock", "wrapped", "prompt"},
+            {"stock", "prompt"},
         ),
     ],
 )
