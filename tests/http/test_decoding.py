@@ -206,6 +206,12 @@ def test_many_small_members_are_no_attack() -> None:
     assert decoded("zstd", [WHOLE["zstd"](b"x" * 40) * 2_000]) == b"x" * 80_000
 
 
+def test_the_making_of_many_zstd_frames_for_a_byte_each_is_one() -> None:
+    # 30 microseconds each: in 16 MiB of output there would be eight minutes of them.
+    assert decoded("zstd", [WHOLE["zstd"](b"x") * 900]) == b"x" * 900
+    assert "next to nothing" in refused("zstd", [WHOLE["zstd"](b"x") * 1_200])
+
+
 BOMBS = """
 import sys
 from tests.http.coded import MIB, bomb
