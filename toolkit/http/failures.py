@@ -22,7 +22,7 @@ class FetchError(ToolkitError):
     The codes are stable: invalid-url, unsupported-scheme, name-not-found, connect-refused,
     connect-unreachable, connect-timeout, tls-untrusted, tls-name-mismatch, tls-failed, deadline,
     disconnected, truncated, malformed-response, head-too-large, body-too-large, decode-failed,
-    too-many-redirects, bad-redirect, address-refused, cancelled.
+    too-many-redirects, bad-redirect, address-refused, queue-full, cancelled.
     """
 
     code = "fetch-failed"
