@@ -521,6 +521,16 @@ def test_a_connection_that_ended_is_freed_at_once(ends: str, way: str, streams: 
         gc.enable()
 
 
+def test_what_is_paused_when_it_has_ended_stays_ended(streams: Streams) -> None:
+    record, _ = seen_by_all(
+        streams,
+        ACCEPTED,
+        ("timer", [("pushes", (1, 1, True))]),
+        connectionLost=[[("pauses", None)]],
+    )
+    assert names(record) == ["connectionMade", "connectionLost"]
+
+
 @pytest.mark.parametrize("why", ["paused before", "paused after", "half-closed"])
 @pytest.mark.parametrize("way", WAYS)
 def test_a_connection_that_only_writes_is_known_to_the_reactor(

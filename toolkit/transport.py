@@ -157,7 +157,7 @@ class Gathering(tcp.Connection):
     def _not_read(self) -> None:
         self._paused = True
         # Else the reactor would know nothing of it, and at its end not end it with all the others.
-        if self._gathered and not self._writing and not self._aborting:
+        if self._gathered and self.connected and not self._writing and not self._aborting:
             self.startWriting()
 
     def startReading(self) -> None:
