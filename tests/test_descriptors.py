@@ -22,22 +22,29 @@ def test_the_soft_limit_becomes_the_hard_one(soft: int, hard: int) -> None:
     assert done.stdout.split() == [str(hard)] * 3, done.stderr
 
 
+class Refusing:
+    """A system that has these limits, and lets nobody change them."""
+
+    def __init__(self, soft: int, hard: int, error: type[Exception]) -> None:
+        self.limits = soft, hard
+        self.error = error
+
+    def getrlimit(self, _: int) -> tuple[int, int]:
+        return self.limits
+
+    def setrlimit(self, *_: object) -> None:
+        raise self.error
+
+
 @pytest.mark.parametrize("error", [OSError, ValueError])
-def test_a_limit_that_cannot_be_raised_stays(
-    error: type[Exception], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object) -> None:
-        raise error
-
-    monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, resource.RLIM_INFINITY))
-    monkeypatch.setattr(resource, "setrlimit", refuse)
-    assert raise_limit() == 1024
+def test_a_limit_that_cannot_be_raised_stays(error: type[Exception]) -> None:
+    assert raise_limit(Refusing(1024, resource.RLIM_INFINITY, error)) == 1024
 
 
-def test_unlimited_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unlimited_is_enough() -> None:
     unlimited = resource.RLIM_INFINITY
-    monkeypatch.setattr(resource, "getrlimit", lambda _: (unlimited, unlimited))
-    assert shortage(raise_limit(), {"echo": 10**9}) == ""
+    limit = raise_limit(Refusing(unlimited, unlimited, OSError))
+    assert shortage(limit, {"echo": 10**9}) == ""
 
 
 def test_a_limit_too_low_for_all_connections_together_is_told() -> None:

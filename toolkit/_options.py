@@ -36,8 +36,10 @@ def tell(lines: str) -> None:
     Args:
         lines: What to tell.
     """
+    from toolkit.errors import printable
+
     for line in lines.split("\n"):
-        safe = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in line[:1000])
+        safe = printable(line[:1000])
         with suppress(OSError):  # there is nowhere left to tell it
             print(f"toolkit: {safe}", file=sys.stderr)
 

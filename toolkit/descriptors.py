@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 from collections.abc import Mapping
+from typing import Any
 
 from twisted.logger import Logger
 
@@ -14,16 +15,19 @@ RESERVE = 64
 """Descriptors for what is no connection of a service: ports, the log, the reactor, files."""
 
 
-def raise_limit() -> int:
+def raise_limit(system: Any = resource) -> int:
     """Raise the soft limit to the hard one.
+
+    Args:
+        system: Tells and sets the limit, as the module `resource` does.
 
     Returns:
         The limit that holds from now on.
     """
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft, hard = system.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            system.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         except (OSError, ValueError) as error:  # macOS: "unlimited", and not granted
             _log.debug("{limit} files may be open: {error}", limit=soft, error=str(error))
             hard = soft

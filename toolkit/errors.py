@@ -94,3 +94,14 @@ def reason_of(error: BaseException) -> str:
     """
     lines = [line.strip() for line in str(error).splitlines()]
     return "; ".join(line for line in lines if line) or type(error).__name__
+
+
+def printable(text: str) -> str:
+    """The text on one line, with what a terminal would obey, or not show, escaped as in Python.
+
+    Args:
+        text: Any text, from anywhere.
+    """
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from toolkit.conversion import Value, converted
+from toolkit.errors import printable
 from toolkit.fields import Field
 from toolkit.log.secrets import Masks
 from toolkit.secret import MASK, Secret, is_masked
@@ -39,7 +40,7 @@ def shown(site: Site) -> str:
             lines.append(f"kind = {_toml(table.kind)}")
         for field in fields_of(type(table.settings)):
             value = getattr(table.settings, field.name)
-            lines.append(_line(field, value, _printable(table.places[field.name])))
+            lines.append(_line(field, value, printable(table.places[field.name])))
     return "\n".join(lines[1:]) + "\n"
 
 
@@ -54,13 +55,8 @@ def _line(field: Field, value: Any, place: str) -> str:
         again = converted(field, Value(tomllib.loads(f"x = {text}")["x"], place))
         is_loaded = place != "default" if is_masked(again) else again == value
     except Exception:  # noqa: BLE001 - whatever the types of anybody's settings raise, or lack
-        text, is_loaded = _printable(repr(value)), False
+        text, is_loaded = printable(repr(value)), False
     return f"{'' if is_loaded else '# '}{field.name} = {text}  # {place}"
-
-
-def _printable(text: str) -> str:
-    """The text on one line, as a comment may hold it."""
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 def _toml(value: Any) -> str:

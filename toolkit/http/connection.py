@@ -97,7 +97,6 @@ class Connection(Protocol):
         if parser.complete:
             self._finish(response)
         if first:
-            request.connection = None
             request.take_answered().callback(response)
             if self._response is response and not response.is_read:
                 self.wait()
@@ -157,7 +156,6 @@ class Connection(Protocol):
                 response.ended(error)
                 response.deliver()
             elif not request.is_cancelled and not self._again(request, parser):
-                request.connection = None
                 request.take_answered().errback(error)
         parser.close()
 

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from twisted.web.error import SchemeNotSupported
 from twisted.web.http import PotentialDataLoss
 
-from toolkit.errors import ToolkitError
+from toolkit.errors import ToolkitError, printable
 
 
 class FetchError(ToolkitError):
@@ -36,10 +36,7 @@ class FetchCancelled(FetchError, CancelledError):
 
 def shown(text: str, length: int = 100) -> str:
     """Text from elsewhere as it may stand in a message: on one line, printable, not too long."""
-    kept = text if len(text) <= length else text[:length] + "…"
-    if kept.isprintable():
-        return kept
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in kept)
+    return printable(text if len(text) <= length else text[:length] + "…")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

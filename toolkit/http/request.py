@@ -17,7 +17,7 @@ _TARGET = re.compile(rb"[!-~]+")
 _NEVER = re.compile(rb"[\0\r\n]")
 _OURS = frozenset((b"content-length", b"transfer-encoding"))
 """What frames a message is said once, and by who sends it (RFC 9112 §6)."""
-REPEATABLE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
+IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
 """Methods for which it does not matter whether it was done once or twice (RFC 9110 §9.2.2)."""
 _WITH_CONTENT = frozenset((b"POST", b"PUT", b"PATCH"))
 
@@ -54,7 +54,7 @@ class Request:
         headers: Headers | None,
         body: IBodyProducer | None,
     ) -> None:
-        if method not in REPEATABLE and not _TOKEN.fullmatch(method):
+        if method not in IDEMPOTENT and not _TOKEN.fullmatch(method):
             raise FetchError(f"{shown(repr(method))} is no method", "invalid-url")
         if not _TARGET.fullmatch(target):
             raise FetchError(
@@ -66,7 +66,7 @@ class Request:
         self.absoluteURI = uri
         self.headers = headers
         self.body = body
-        self.repeatable = body is None and method in REPEATABLE
+        self.repeatable = body is None and method in IDEMPOTENT
         self.expects = False
         self.answered: Deferred[IResponse] | None = Deferred(self._cancelled)
         self.is_cancelled = False
@@ -89,9 +89,10 @@ class Request:
         self.head = b"\r\n".join(lines)
 
     def take_answered(self) -> Deferred[IResponse]:
-        """The Deferred of the answer, to fire it. The request no longer knows it: the response
-        knows the request, and none of the three shall wait for the garbage collector."""
+        """The Deferred of the answer, to fire it. The request knows neither it nor its connection
+        any more: the response knows the request, and none shall wait for the garbage collector."""
         answered, self.answered = self.answered, None
+        self.connection = None
         assert answered is not None
         return answered
 

@@ -9,9 +9,7 @@ from datetime import datetime
 from time import gmtime
 
 from toolkit.http.failures import FetchError
-
-IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
-"""Methods that may be sent twice (RFC 9110 §9.2.2)."""
+from toolkit.http.request import IDEMPOTENT
 
 # The connection was not made, or ended too early: another may do better. Not those that another
 # try finds again (a name, a certificate, a limit), nor a deadline, which is over all tries.

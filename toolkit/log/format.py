@@ -13,10 +13,11 @@ import msgspec
 from twisted.logger import LogEvent, LogLevel
 
 from toolkit.log.message import message_of, traceback_of
-from toolkit.log.secrets import MASK, Masks
+from toolkit.log.secrets import Masks
 from toolkit.log.shape import Shape, shape_of
 from toolkit.log.shown import shown
 from toolkit.log.value import SHORT, Values, scrubbed
+from toolkit.secret import MASK
 
 Render = Callable[[LogEvent], bytes]
 """Makes an event its line, or lines, in UTF-8 with the newline at the end."""

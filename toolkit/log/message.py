@@ -8,10 +8,11 @@ from twisted.logger import LogEvent, formatEvent
 from twisted.python.failure import Failure
 from twisted.python.log import textFromEventDict
 
-from toolkit.log.secrets import MASK, is_secret
+from toolkit.log.secrets import is_secret
 from toolkit.log.shape import Shape
 from toolkit.log.shown import SCALARS, masked, shown
 from toolkit.log.value import LIMIT, Values
+from toolkit.secret import MASK
 
 _TAIL = 3 * LIMIT // 4  # a traceback ends with what matters most: the error, and where it was
 

@@ -7,8 +7,7 @@ import json
 import re
 from urllib.parse import quote
 
-MASK = "****"
-"""What stands in the place of a secret."""
+from toolkit.secret import MASK
 
 _MOST = 1000  # names of parameters remembered: a peer may make them up
 

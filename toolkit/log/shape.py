@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 from twisted.logger import LogEvent
 
-from toolkit.log.secrets import MASK, is_secret
+from toolkit.log.secrets import is_secret
 from toolkit.log.shown import shown
+from toolkit.secret import MASK
 
 OWN_KEYS = ("time", "level", "namespace", "message", "traceback")
 """The keys of a line that are not the event's fields."""

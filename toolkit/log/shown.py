@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from toolkit.log.secrets import MASK, is_secret
+from toolkit.log.secrets import is_secret
+from toolkit.secret import MASK
 
 SCALARS = frozenset({str, int, float, bool, type(None), bytes})
 """Types whose values hold no others."""

@@ -12,8 +12,9 @@ from twisted.logger._stdlib import StringifiableFromEvent
 from twisted.python.failure import Failure
 
 from toolkit.log.levels import LEVELS, NUMBERS, Level
-from toolkit.log.secrets import MASK, is_secret
+from toolkit.log.secrets import is_secret
 from toolkit.log.shown import masked, shown
+from toolkit.secret import MASK
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _AS_THEY_ARE = frozenset({str, int, float, bool, type(None)})

@@ -10,8 +10,9 @@ from typing import Any
 
 from twisted.python.failure import Failure
 
-from toolkit.log.secrets import MASK, Masks, is_secret
+from toolkit.log.secrets import Masks, is_secret
 from toolkit.log.shown import COLLECTIONS, DEEPEST, Room, masked, name_of, shown
+from toolkit.secret import MASK
 
 LIMIT = 16 * 1024
 """The most bytes of UTF-8 that one field, message or traceback takes."""
