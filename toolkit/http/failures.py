@@ -14,18 +14,28 @@ from twisted.web.error import SchemeNotSupported
 from twisted.web.http import PotentialDataLoss
 
 from toolkit.errors import ToolkitError, printable
+from toolkit.http.page import Trail
 
 
 class FetchError(ToolkitError):
     """A URL could not be fetched; `code` says which way it went wrong.
 
     The codes are stable: invalid-url, unsupported-scheme, name-not-found, connect-refused,
-    connect-unreachable, connect-timeout, tls-untrusted, tls-name-mismatch, tls-failed, deadline,
-    disconnected, truncated, malformed-response, head-too-large, body-too-large, decode-failed,
-    too-many-redirects, bad-redirect, address-refused, queue-full, cancelled.
+    connect-unreachable, connect-timeout, tls-untrusted, tls-name-mismatch, tls-failed,
+    first-byte-timeout, stalled, deadline, disconnected, truncated, malformed-response,
+    head-too-large, body-too-large, decode-failed, too-many-redirects, bad-redirect,
+    address-refused, robots-refused, checksum-mismatch, write-failed, queue-full, cancelled.
+
+    Attributes:
+        url: The URL as it was given to the Fetcher, "" where there was none.
+        phase: In which phase it failed, one of the words of `Timings`; None before the first.
+        trail: How far it came and how long that took, where a Fetcher had begun with it.
     """
 
     code = "fetch-failed"
+    url = ""
+    phase: str | None = None
+    trail: Trail | None = None
 
 
 class FetchCancelled(FetchError, CancelledError):
