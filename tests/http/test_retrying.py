@@ -44,7 +44,7 @@ def test_only_those_answers_that_tell_of_trouble_that_passes_are_tried_again() -
 
 
 def test_only_those_failures_that_may_pass_are_tried_again() -> None:
-    codes = (FetchError.__doc__ or "").split("stable: ")[1].rstrip(". \n").replace("\n", " ")
+    codes = (FetchError.__doc__ or "").split("stable: ")[1].partition(".")[0].replace("\n", " ")
     known = {code.strip() for code in codes.split(",")}
     tried = {
         code

@@ -55,15 +55,15 @@ class Wires:
         self.waits = False
         given = {
             "max_connections": 4, "max_per_origin": 2, "max_waiting": 5, "max_idle": 3,
-            "idle_seconds": 15.0, **settings,
+            "idle_seconds": 15.0, "first_byte_seconds": 30.0, "stall_seconds": 10.0, **settings,
         }  # fmt: skip
         self.pool = Pool(self.clock, self.connect, **given)
         self.origins: dict[str, Origin] = {}
 
-    def connect(self, pool: Pool, origin: Origin) -> Deferred[Connection]:
+    def connect(self, pool: Pool, request: Request) -> Deferred[Connection]:
         opening: Deferred[Connection] = Deferred(self.opening.remove)
         self.opening.append(opening)
-        opening.origin = origin  # type: ignore[attr-defined]
+        opening.origin = request.origin  # type: ignore[attr-defined]
         if not self.waits:
             self.open(opening)
         return opening

@@ -29,6 +29,12 @@ class AgentSettings(Settings):
     connect_timeout_seconds: Annotated[
         float, Meta(gt=0, description="seconds for name, TCP and TLS together")
     ] = 10.0
+    first_byte_seconds: Annotated[
+        float, Meta(gt=0, description="seconds from a request's being sent to its answer's head")
+    ] = 30.0
+    stall_seconds: Annotated[
+        float, Meta(gt=0, description="seconds of silence inside a body")
+    ] = 10.0
     max_connections: Annotated[int, Meta(ge=1, description="the most connections in all")] = 1000
     max_per_origin: Annotated[int, Meta(ge=1, description="the most connections to one origin")] = (
         100
@@ -89,6 +95,8 @@ class HTTPAgent:
             settings.max_waiting,
             settings.max_idle,
             settings.idle_seconds,
+            settings.first_byte_seconds,
+            settings.stall_seconds,
         )
 
     def request(
@@ -113,18 +121,52 @@ class HTTPAgent:
             closes the connection, or leaves the queue.
         """
         try:
-            found = _URI.match(uri)
-            if found is None:
-                raise _not_a_url(uri)
-            origin = self._origins.get(found[0]) or self._origin(found)
-            target = uri[found.end() :].partition(b"#")[0]
-            if not target.startswith(b"/"):
-                target = b"/" + target
-            request = Request(self._pool, origin, method, uri, target, headers, bodyProducer)
+            request = self.prepare(method, uri, headers, bodyProducer)
         except FetchError as error:
             failed: Deferred[IResponse] = Deferred()
             failed.errback(error)
             return failed
+        return self.send(request)
+
+    def prepare(
+        self,
+        method: bytes,
+        uri: bytes,
+        headers: Headers | None = None,
+        bodyProducer: IBodyProducer | None = None,
+    ) -> Request:
+        """Make a request that is sent by `send`, and tells meanwhile where it stands.
+
+        Args:
+            method: As for `request`.
+            uri: As for `request`.
+            headers: As for `request`.
+            bodyProducer: As for `request`.
+
+        Returns:
+            The request.
+
+        Raises:
+            FetchError: `invalid-url`.
+        """
+        found = _URI.match(uri)
+        if found is None:
+            raise _not_a_url(uri)
+        origin = self._origins.get(found[0]) or self._origin(found)
+        target = uri[found.end() :].partition(b"#")[0]
+        if not target.startswith(b"/"):
+            target = b"/" + target
+        return Request(self._pool, origin, method, uri, target, headers, bodyProducer)
+
+    def send(self, request: Request) -> Deferred[IResponse]:
+        """Send what `prepare` made, once.
+
+        Args:
+            request: The request.
+
+        Returns:
+            As `request` does.
+        """
         answered = request.answered
         assert answered is not None
         self._pool.request(request)

@@ -25,6 +25,7 @@ from toolkit.http.failures import FetchError, fetch_error, handshake_failure
 from toolkit.http.guard import PublicNames
 from toolkit.http.names import SystemNames
 from toolkit.http.pool import Origin, Pool
+from toolkit.http.request import Request
 from toolkit.http.resolving import KnownNames, NameResolver, Resolving
 from toolkit.transport import prompt
 
@@ -65,36 +66,43 @@ class Connector:
         )
 
     @deferred
-    async def connect(self, pool: Pool, origin: Origin) -> Connection:
+    async def connect(self, pool: Pool, request: Request) -> Connection:
         """Open a connection.
 
         Args:
             pool: Whose connection it will be.
-            origin: Where it leads.
+            request: What it is opened for; its phase and its seconds in each are noted in it.
 
         Returns:
             A Deferred with the Connection, ready for a request. It fails with FetchError;
             cancelling it closes what was opened.
         """
-        seconds = self._timeout_seconds
+        seconds, place = self._timeout_seconds, request.origin.place
         try:
-            return await within(self._reactor, seconds, self._connected(pool, origin))
+            return await within(self._reactor, seconds, self._connected(pool, request))
         except TimedOut as error:
             raise FetchError(
-                f"no connection to {origin.place} within {seconds:g} s; is the address right?",
+                f"no connection to {place} within {seconds:g} s; is the address right?",
                 "connect-timeout",
             ) from error
 
     @deferred
-    async def _connected(self, pool: Pool, origin: Origin) -> Connection:
-        factory = _Factory(pool, origin)
+    async def _connected(self, pool: Pool, request: Request) -> Connection:
+        origin: Origin = request.origin
+        clock = self._reactor
         try:
-            endpoint = await self._endpoint(origin)
-            connection: Any = await endpoint.connect(factory)
+            endpoint = await self._endpoint(request)
+            request.phase = "connect"
+            began = clock.seconds()
+            connection: Any = await endpoint.connect(_Factory(pool, origin))
         except FetchError:
             raise
         except Exception as error:  # each kind is given its code, and chained
             raise fetch_error(error, origin.place) from error
+        connected = clock.seconds()
+        request.connect_seconds = connected - began
+        if origin.secure:
+            request.phase = "tls"
         try:
             failed = await connection.ready
         except BaseException:
@@ -102,15 +110,22 @@ class Connector:
             raise
         if failed is not None:
             raise handshake_failure(failed, origin.place) from failed
+        if origin.secure:
+            request.tls_seconds = clock.seconds() - connected
         made: Connection = connection
         return made
 
-    async def _endpoint(self, origin: Origin) -> IStreamClientEndpoint:
+    async def _endpoint(self, request: Request) -> IStreamClientEndpoint:
+        origin: Origin = request.origin
         endpoint: IStreamClientEndpoint
         if self._unix_socket:
             endpoint = UNIXClientEndpoint(self._reactor, self._unix_socket, self._timeout_seconds)
         else:
+            began = self._reactor.seconds()
+            request.phase = "name"
             addresses = await self._names.addresses_of(origin.host)
+            if addresses != (origin.host,):  # an address is no name
+                request.name_seconds = self._reactor.seconds() - began
             endpoint = self._endpoint_at(addresses, origin.port)
         if origin.secure:
             creator = self._policy.creatorForNetloc(origin.host.encode("ascii"), origin.port)

@@ -67,10 +67,15 @@ class Connection(Protocol):
         request.connection = self
         self._parser.begin(request.method == b"HEAD")
         self.transport.write(request.head)
-        if request.body is not None:
+        pool = self._pool
+        now = request.sent_at = pool.reactor.seconds()
+        request.phase = "first_byte"
+        if request.body is None:
+            pool.first_bytes.watch(self, now)
+        else:
             self._producer = request.body
             if request.expects:
-                self._expecting = self._pool.reactor.callLater(EXPECT_SECONDS, self._send_body)
+                self._expecting = pool.reactor.callLater(EXPECT_SECONDS, self._send_body)
             else:
                 self._send_body()
 
@@ -88,14 +93,19 @@ class Connection(Protocol):
             if self._expecting is not None and parser.status == 100:
                 self._send_body()
             return
+        now = self._pool.reactor.seconds()
         response = self._response
         if response is None:
-            response = self._response = Response(parser, request, self)
+            response = self._response = Response(parser, request, self, now)
+            request.phase = "body"
+            self._pool.first_bytes.forget(self)
             first = True
         else:
             first = False
         if parser.complete:
-            self._finish(response)
+            self._finish(response, now)
+        else:
+            self._pool.stalls.watch(self, now)
         if first:
             request.take_answered().callback(response)
             if self._response is response and not response.is_read:
@@ -103,9 +113,9 @@ class Connection(Protocol):
         else:
             response.deliver()
 
-    def _finish(self, response: Response) -> None:
+    def _finish(self, response: Response, now: float) -> None:
         self._request = self._response = None
-        response.ended(None)
+        response.ended(None, now)
         if self._producer is not None:  # it is answered before it was asked to the end
             self._drop_body()
             self.transport.abortConnection()
@@ -124,12 +134,21 @@ class Connection(Protocol):
             )
 
     def wait(self) -> None:
-        """Read nothing more for now."""
+        """Read nothing more for now: that nothing comes is not the peer's fault then."""
+        self._pool.stalls.forget(self)
         self.transport.pauseProducing()
 
     def go_on(self) -> None:
         """Read again."""
+        self._pool.stalls.watch(self, self._pool.reactor.seconds())
         self.transport.resumeProducing()
+
+    def upload_waits(self, waits: bool) -> None:
+        """The peer does not take the body that it is sent, or takes it again."""
+        if waits:
+            self._pool.stalls.watch(self, self._pool.reactor.seconds())
+        else:
+            self._pool.stalls.forget(self)
 
     def abort(self, error: BaseException | None = None) -> None:
         """Close it at once; what is in progress fails.
@@ -141,7 +160,10 @@ class Connection(Protocol):
         self.transport.abortConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._pool.lost(self)
+        pool = self._pool
+        pool.first_bytes.forget(self)
+        pool.stalls.forget(self)
+        pool.lost(self)
         parser, request, response = self._parser, self._request, self._response
         self._request = self._response = None
         if self._producer is not None:
@@ -153,7 +175,7 @@ class Connection(Protocol):
         if request is not None:
             error = self._error or self._why(reason, response is not None)
             if response is not None:
-                response.ended(error)
+                response.ended(error, pool.reactor.seconds())
                 response.deliver()
             elif not request.is_cancelled and not self._again(request, parser):
                 request.take_answered().errback(error)
@@ -174,14 +196,15 @@ class Connection(Protocol):
         if not self.reused or not request.repeatable or parser.begun or self._error is not None:
             return False
         request.repeatable = False
+        request.phase = "queue"
         self._pool.request(request)
         return True
 
     def _send_body(self) -> None:
         producer = self._producer
         self._stop_expecting()
-        writer = BodyWriter(self.transport, producer.length)
-        self.transport.registerProducer(producer, True)
+        writer = BodyWriter(self, producer)
+        self.transport.registerProducer(writer, True)
         try:
             producing = producer.startProducing(writer)
         except Exception as error:  # noqa: BLE001 - whatever the caller's producer raises is the request's
@@ -195,6 +218,9 @@ class Connection(Protocol):
             writer.finish()
             self._producer = None
             self.transport.unregisterProducer()
+            if self._response is None:
+                self.upload_waits(False)
+                self._pool.first_bytes.watch(self, self._pool.reactor.seconds())
 
     def _body_failed(self, failure: Failure, producer: Any) -> None:
         if self._producer is producer:

@@ -12,6 +12,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from toolkit.http.connection import Connection
+from toolkit.http.deadlines import Deadlines
 from toolkit.http.failures import FetchCancelled, FetchError
 from toolkit.http.request import Request
 
@@ -52,25 +53,33 @@ class Pool:
 
     Args:
         reactor: The reactor.
-        connect: Opens a connection to an origin; cancelling its Deferred ends that.
+        connect: Opens a connection to a request's origin; cancelling its Deferred ends that.
         max_connections: The most in all.
         max_per_origin: The most for one origin.
         max_waiting: The most requests that wait; one more fails.
         max_idle: The most idle ones kept.
         idle_seconds: How long one is kept.
+        first_byte_seconds: How long the head of an answer may take, once its request is sent.
+        stall_seconds: How long a peer may say nothing inside a body, or take nothing of one.
     """
 
     def __init__(
         self,
         reactor: Any,
-        connect: Callable[[Pool, Origin], Deferred[Connection]],
+        connect: Callable[[Pool, Request], Deferred[Connection]],
         max_connections: int,
         max_per_origin: int,
         max_waiting: int,
         max_idle: int,
         idle_seconds: float,
+        first_byte_seconds: float,
+        stall_seconds: float,
     ) -> None:
         self.reactor = reactor
+        self.first_bytes: Deadlines[Connection] = Deadlines(
+            reactor, first_byte_seconds, self._no_first_byte
+        )
+        self.stalls: Deadlines[Connection] = Deadlines(reactor, stall_seconds, self._stalled)
         self._connect = connect
         self._max_connections = max_connections
         self._max_per_origin = max_per_origin
@@ -171,6 +180,8 @@ class Pool:
                 connecting.cancel()
             for connection in list(self._open):
                 connection.abort(_closed())
+            self.first_bytes.stop()
+            self.stalls.stop()
         done: Deferred[None] = Deferred()
         if self._connections:
             self._closed.chainDeferred(done)
@@ -182,7 +193,7 @@ class Pool:
         origin = request.origin
         origin.connections += 1
         self._connections += 1
-        connecting = self._connecting[request] = self._connect(self, origin)
+        connecting = self._connecting[request] = self._connect(self, request)
         connecting.addCallbacks(
             self._opened, self._failed, callbackArgs=(request,), errbackArgs=(request,)
         )
@@ -245,6 +256,19 @@ class Pool:
         connection, _ = self._idle.popitem(last=False)
         connection.origin.idle.remove(connection)
         connection.close()
+
+    def _no_first_byte(self, connection: Connection) -> None:
+        seconds = self.first_bytes.seconds
+        connection.abort(
+            FetchError(
+                f"{connection.origin.place} did not begin its answer within {seconds:g} s",
+                "first-byte-timeout",
+            )
+        )
+
+    def _stalled(self, connection: Connection) -> None:
+        place, seconds = connection.origin.place, self.stalls.seconds
+        connection.abort(FetchError(f"{place} has been silent for {seconds:g} s", "stalled"))
 
     def _expire(self) -> None:
         self._expiry = None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IPushProducer
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer, IClientRequest, IResponse
 from zope.interface import implementer
@@ -20,6 +22,18 @@ _OURS = frozenset((b"content-length", b"transfer-encoding"))
 IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
 """Methods for which it does not matter whether it was done once or twice (RFC 9110 §9.2.2)."""
 _WITH_CONTENT = frozenset((b"POST", b"PUT", b"PATCH"))
+
+
+class Prepared(Headers):
+    """Headers of many requests: what is the same for all of them is rendered once.
+
+    Args:
+        fields: Names and values. Neither Host nor what frames a body is among them.
+    """
+
+    def __init__(self, fields: Mapping[bytes, list[bytes]]) -> None:
+        super().__init__(fields)
+        self.lines = b"".join(b"%b: %b\r\n" % field for field in _checked(self))
 
 
 @implementer(IClientRequest)
@@ -37,12 +51,20 @@ class Request:
 
     Raises:
         FetchError: `invalid-url`, where method or URL hold what would end the line.
+
+    Attributes:
+        phase: Where it stands: one of the words of `toolkit.http.page.Timings`.
+        name_seconds: How long finding the addresses took, where a connection was opened for it.
+        connect_seconds: The same for opening it.
+        tls_seconds: The same for the handshake.
+        sent_at: The clock's seconds when it was sent last, 0 if it was not.
     """
 
-    __slots__ = (
-        "absoluteURI", "answered", "body", "connection", "expects", "head", "headers",
-        "is_cancelled", "method", "origin", "pool", "repeatable",
-    )  # fmt: skip
+    phase = "queue"
+    name_seconds: float | None = None
+    connect_seconds: float | None = None
+    tls_seconds: float | None = None
+    sent_at = 0.0
 
     def __init__(
         self,
@@ -76,6 +98,11 @@ class Request:
         if headers is None and self.repeatable:
             self.head = b"%b %b HTTP/1.1\r\nHost: %b\r\n\r\n" % (method, target, origin.host_field)
             return
+        if isinstance(headers, Prepared) and self.repeatable:
+            self.head = b"%b %b HTTP/1.1\r\nHost: %b\r\n%b\r\n" % (
+                method, target, origin.host_field, headers.lines
+            )  # fmt: skip
+            return
         lines = [b"%b %b HTTP/1.1" % (method, target)]
         self._add(headers or Headers(), origin.host_field, lines)
         if body is not None:
@@ -104,32 +131,57 @@ class Request:
     def _add(self, headers: Headers, host: bytes, lines: list[bytes]) -> None:
         if not headers.hasHeader(b"host"):
             lines.append(b"Host: " + host)
-        for name, values in headers.getAllRawHeaders():
+        for name, value in _checked(headers):
             if name.lower() in _OURS:
                 continue
             if name.lower() == b"expect" and self.body is not None:
-                self.expects = values[0].lower() == b"100-continue"
-            for value in values:
-                if _NEVER.search(value) or not _TOKEN.fullmatch(name):
-                    raise FetchError(
-                        f"the header {shown(repr(name))} cannot be sent: {shown(repr(value))}",
-                        "invalid-url",
-                    )
-                lines.append(b"%b: %b" % (name, value))
+                self.expects = value.lower() == b"100-continue"
+            lines.append(b"%b: %b" % (name, value))
 
 
+def _checked(headers: Headers) -> Iterator[tuple[bytes, bytes]]:
+    for name, values in headers.getAllRawHeaders():
+        for value in values:
+            if _NEVER.search(value) or not _TOKEN.fullmatch(name):
+                raise FetchError(
+                    f"the header {shown(repr(name))} cannot be sent: {shown(repr(value))}",
+                    "invalid-url",
+                )
+            yield name, value
+
+
+@implementer(IPushProducer)
 class BodyWriter:
     """What a body producer writes to: as many bytes as were announced, or chunks.
 
+    To the transport it is the producer itself, so that its connection is told when the peer
+    does not take what it is sent.
+
     Args:
-        transport: The transport.
-        length: The bytes announced, or UNKNOWN_LENGTH.
+        connection: The connection.
+        producer: Produces the body.
     """
 
-    def __init__(self, transport: Any, length: Any) -> None:
-        self._transport = transport
-        self._chunked = length is UNKNOWN_LENGTH
-        self._left = 0 if self._chunked else length
+    def __init__(self, connection: Any, producer: Any) -> None:
+        self._connection = connection
+        self._producer = producer
+        self._transport = connection.transport
+        self._chunked = producer.length is UNKNOWN_LENGTH
+        self._left = 0 if self._chunked else producer.length
+
+    def pauseProducing(self) -> None:
+        """The peer does not read."""
+        self._connection.upload_waits(True)
+        self._producer.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """The peer reads again."""
+        self._connection.upload_waits(False)
+        self._producer.resumeProducing()
+
+    def stopProducing(self) -> None:
+        """The connection has ended."""
+        self._producer.stopProducing()
 
     def write(self, data: bytes) -> None:
         """Send some more; raises ValueError where that is more than was announced."""

@@ -30,17 +30,26 @@ class Response:
         parser: What has read its head.
         request: What it answers.
         connection: Where the rest of it comes from.
+        now: The clock's seconds, when its head was complete.
+
+    Attributes:
+        head_at: The clock's seconds when its head was complete.
+        ended_at: The same for its body, 0 while it has not ended.
     """
 
     previousResponse: Any = None
+    ended_at = 0.0
 
-    def __init__(self, parser: ResponseParser, request: Request, connection: Any) -> None:
+    def __init__(
+        self, parser: ResponseParser, request: Request, connection: Any, now: float = 0.0
+    ) -> None:
+        self.head_at = now
         self.code = parser.status
         self.phrase = parser.phrase
         self.version = (b"HTTP", 1, parser.minor)
         self.request = request
         self.length: Any = UNKNOWN_LENGTH if parser.length is None else parser.length
-        self._fields = parser.headers
+        self.fields = parser.headers
         self._pieces = parser.body
         self._connection = connection
         self._reader: Any = None
@@ -51,7 +60,7 @@ class Response:
     def headers(self) -> Headers:
         """The headers. They are made when they are asked for: many a response is only counted."""
         headers = Headers()
-        for name, value in self._fields:
+        for name, value in self.fields:
             headers.addRawHeader(name, value)
         return headers
 
@@ -90,19 +99,33 @@ class Response:
             end, self._end = self._end, None
             self._reader.connectionLost(end)
 
-    def ended(self, error: BaseException | None) -> None:
+    def take_whole(self) -> bytes | None:
+        """The body, if all of it is here and nobody reads it; it is taken then.
+
+        What `deliverBody` would give, without a protocol: most answers come in one piece.
+        """
+        if self._end is not _WHOLE or self._reader is not None:
+            return None
+        self._reader = self
+        pieces = self._pieces
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def ended(self, error: BaseException | None, now: float) -> None:
         """Nothing more will come: the body is whole, or this is why not."""
+        self.ended_at = now
         self._connection = None
         self._end = _WHOLE if error is None else Failure(error)
         if error is not None:
             self._pieces.clear()  # nobody is to take a part for the whole
 
     def pause(self) -> None:
+        """Deliver nothing more for now; the peer is not read from."""
         self._paused = True
         if self._connection is not None:
             self._connection.wait()
 
     def resume(self) -> None:
+        """Deliver again."""
         if not self._paused:
             return
         self._paused = False
@@ -111,6 +134,7 @@ class Response:
             self._connection.go_on()
 
     def abort(self) -> None:
+        """Close the connection, if the body is not complete."""
         if self._connection is not None:
             self._connection.abort()
 
