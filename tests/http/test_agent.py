@@ -168,7 +168,7 @@ async def silent_server(reactor: Any) -> AsyncIterator[tuple[int, Deferred[None]
 @pytest_twisted.ensureDeferred
 async def test_a_handshake_that_stalls_is_a_connect_timeout(reactor: Any) -> None:
     async with silent_server(reactor) as (port, gone):
-        fetcher = Fetcher(reactor, FetchSettings(connect_timeout_seconds=0.2))
+        fetcher = Fetcher(reactor, FetchSettings(connect_timeout_seconds=0.2, retries=0))
         assert await code_of(fetcher.get(f"https://127.0.0.1:{port}/")) == "connect-timeout"
         await gone
         await fetcher.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.web.http_headers import Headers
@@ -15,44 +15,12 @@ from toolkit.http.failures import FetchError, shown
 from toolkit.http.pool import Origin, Pool
 from toolkit.http.request import Request
 from toolkit.http.resolving import NameResolver
-from toolkit.settings import Meta, Settings
+from toolkit.http.settings import AgentSettings
 
 _URI = re.compile(rb"(https?)://(\[[0-9A-Fa-f:.]+\]|[^/?#@:\[\]]+)(?::([0-9]{1,5}))?(?=[/?#]|$)")
 
 MAX_ORIGINS = 10_000
 """How many origins are remembered when nothing goes on with them."""
-
-
-class AgentSettings(Settings):
-    """How connections are made, and how many are kept for how long."""
-
-    connect_timeout_seconds: Annotated[
-        float, Meta(gt=0, description="seconds for name, TCP and TLS together")
-    ] = 10.0
-    first_byte_seconds: Annotated[
-        float, Meta(gt=0, description="seconds from a request's being sent to its answer's head")
-    ] = 30.0
-    stall_seconds: Annotated[
-        float, Meta(gt=0, description="seconds of silence inside a body")
-    ] = 10.0
-    max_connections: Annotated[int, Meta(ge=1, description="the most connections in all")] = 1000
-    max_per_origin: Annotated[int, Meta(ge=1, description="the most connections to one origin")] = (
-        100
-    )
-    max_waiting: Annotated[
-        int, Meta(ge=0, description="the most requests that wait for a connection")
-    ] = 10_000
-    max_idle: Annotated[int, Meta(ge=0, description="the most idle connections kept")] = 64
-    idle_seconds: Annotated[float, Meta(gt=0, description="seconds an idle one is kept")] = 15.0
-    cacert: Annotated[
-        str, Meta(description="PEM file of the issuers to trust in place of the platform's")
-    ] = ""
-    unix_socket: Annotated[
-        str, Meta(description="path of a UNIX socket to connect to, whatever the URL's host is")
-    ] = ""
-    public_only: Annotated[
-        bool, Meta(description="connect to addresses of the public internet only")
-    ] = False
 
 
 @implementer(IAgent)
@@ -95,7 +63,7 @@ class HTTPAgent:
             settings.max_waiting,
             settings.max_idle,
             settings.idle_seconds,
-            settings.first_byte_seconds,
+            settings.first_byte_timeout_seconds,
             settings.stall_seconds,
         )
 

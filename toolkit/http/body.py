@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -16,7 +17,13 @@ from toolkit.http.decoding import Decoder
 from toolkit.http.failures import FetchError, fetch_error
 
 
-def read_body(response: IResponse, decoder: Decoder, max_bytes: int, place: str) -> Deferred[bytes]:
+def read_body(
+    response: IResponse,
+    decoder: Decoder,
+    max_bytes: int,
+    place: str,
+    take: Callable[[bytes], object],
+) -> Deferred[int]:
     """Read a body, and take its codings off.
 
     To be called as soon as the response is there: what the transport delivers before is lost
@@ -27,14 +34,59 @@ def read_body(response: IResponse, decoder: Decoder, max_bytes: int, place: str)
         decoder: Takes the codings off.
         max_bytes: The most bytes after decoding.
         place: The host and port, for messages.
+        take: Called with each piece of the body, decoded; it may raise FetchError.
 
     Returns:
-        A Deferred with the body. It fails with FetchError: `body-too-large`, `decode-failed`,
-        `truncated`, `malformed-response`. Failing or cancelled, it has closed the connection.
+        A Deferred with the number of bytes, decoded. It fails with FetchError: `body-too-large`,
+        `decode-failed`, `truncated`, `malformed-response`, or what `take` raised. Failing or
+        cancelled, it has closed the connection.
     """
-    reader = _Reader(decoder, max_bytes, place)
+    reader = _Reader(decoder, max_bytes, place, take)
     response.deliverBody(reader)
     return reader.done
+
+
+def decode(
+    data: bytes, decoder: Decoder, max_bytes: int, place: str, take: Callable[[bytes], object]
+) -> int:
+    """Take the codings off a body that is all there.
+
+    Args:
+        data: The body.
+        decoder: Takes the codings off.
+        max_bytes: The most bytes after decoding.
+        place: The host and port, for messages.
+        take: Called with each piece of the body, decoded; it may raise FetchError.
+
+    Returns:
+        The number of bytes, decoded.
+
+    Raises:
+        FetchError: `body-too-large`, `decode-failed`, or what `take` raised.
+    """
+    size = _fed(data, decoder, 0, max_bytes, place, take)
+    decoder.finish()
+    return size
+
+
+def _fed(
+    data: bytes,
+    decoder: Decoder,
+    size: int,
+    max_bytes: int,
+    place: str,
+    take: Callable[[bytes], object],
+) -> int:
+    for piece in decoder.feed(data):
+        size += len(piece)
+        if size > max_bytes:
+            raise FetchError(
+                f"{place} sent more than {max_bytes} bytes; allow more (max_bytes) if you want "
+                "them",
+                "body-too-large",
+            )
+        take(piece)
+    return size
 
 
 def abandon(response: IResponse) -> Deferred[None]:
@@ -71,13 +123,15 @@ class _Abandoned(Protocol):
 
 
 class _Reader(Protocol):
-    def __init__(self, decoder: Decoder, max_bytes: int, place: str) -> None:
-        self.done: Deferred[bytes] = Deferred(lambda _: self._give_up())
+    def __init__(
+        self, decoder: Decoder, max_bytes: int, place: str, take: Callable[[bytes], object]
+    ) -> None:
+        self.done: Deferred[int] = Deferred(lambda _: self._give_up())
         self._decoder = decoder
-        self._left = max_bytes
+        self._size = 0
         self._max_bytes = max_bytes
         self._place = place
-        self._pieces: list[bytes] = []
+        self._take = take
         self._ended = False
         self._error: FetchError | None = None
         self._peer: Any = None
@@ -89,15 +143,9 @@ class _Reader(Protocol):
         if self._ended:
             return
         try:
-            for piece in self._decoder.feed(data):
-                self._left -= len(piece)
-                if self._left < 0:
-                    raise FetchError(
-                        f"{self._place} sent more than {self._max_bytes} bytes; "
-                        "allow more (max_bytes) if you want them",
-                        "body-too-large",
-                    )
-                self._pieces.append(piece)
+            self._size = _fed(
+                data, self._decoder, self._size, self._max_bytes, self._place, self._take
+            )
         except FetchError as error:
             # It is told when the response has ended: twisted.web is still in the middle of it, and
             # may yet put the connection into the pool.
@@ -106,7 +154,6 @@ class _Reader(Protocol):
 
     def _give_up(self) -> None:
         self._ended = True
-        self._pieces.clear()
         _abort(self._peer)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -131,4 +178,4 @@ class _Reader(Protocol):
         except FetchError as failed:
             self.done.errback(failed)
         else:
-            self.done.callback(b"".join(self._pieces))
+            self.done.callback(self._size)

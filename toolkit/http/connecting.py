@@ -93,7 +93,7 @@ class Connector:
         try:
             endpoint = await self._endpoint(request)
             request.phase = "connect"
-            began = clock.seconds()
+            began = request.since = clock.seconds()
             connection: Any = await endpoint.connect(_Factory(pool, origin))
         except FetchError:
             raise
@@ -103,6 +103,7 @@ class Connector:
         request.connect_seconds = connected - began
         if origin.secure:
             request.phase = "tls"
+            request.since = connected
         try:
             failed = await connection.ready
         except BaseException:
@@ -121,7 +122,7 @@ class Connector:
         if self._unix_socket:
             endpoint = UNIXClientEndpoint(self._reactor, self._unix_socket, self._timeout_seconds)
         else:
-            began = self._reactor.seconds()
+            began = request.since = self._reactor.seconds()
             request.phase = "name"
             addresses = await self._names.addresses_of(origin.host)
             if addresses != (origin.host,):  # an address is no name

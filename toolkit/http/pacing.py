@@ -72,11 +72,31 @@ class Pacing:
         """How many origins are remembered."""
         return len(self._shares.keys() | self._not_before.keys())
 
-    def take(self, origin: Hashable) -> Deferred[None]:
+    def take_at_once(self, origin: Hashable) -> bool:
+        """The same as `take` without a Deferred, where a request may be sent now.
+
+        Args:
+            origin: As for `take`.
+
+        Returns:
+            Whether it may be, and is followed by one `give_back`.
+        """
+        if self._interval or self._not_before:
+            return False
+        share = self._shares.get(origin)
+        if share is None:
+            share = self._shares[origin] = _Share()
+        elif share.waiting or share.active >= self._per_host:
+            return False
+        share.active += 1
+        return True
+
+    def take(self, origin: Hashable, first: bool = False) -> Deferred[None]:
         """Wait until a request to an origin may be sent.
 
         Args:
             origin: What tells origins apart: scheme, host and port (RFC 6454 §4).
+            first: Whether before all that wait: one that was sent, and is sent again.
 
         Returns:
             A Deferred that fires then; each that fires is followed by one `give_back`. It fails
@@ -97,6 +117,8 @@ class Pacing:
         if share is None:
             share = self._shares[origin] = _Share()
         share.waiting[turn] = None
+        if first:
+            share.waiting.move_to_end(turn, last=False)
         self._waiting += 1
         self._hand_out(origin, share)
         return turn

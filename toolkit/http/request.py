@@ -57,6 +57,7 @@ class Request:
         name_seconds: How long finding the addresses took, where a connection was opened for it.
         connect_seconds: The same for opening it.
         tls_seconds: The same for the handshake.
+        since: The clock's seconds when the last phase of connecting began.
         sent_at: The clock's seconds when it was sent last, 0 if it was not.
     """
 
@@ -64,7 +65,7 @@ class Request:
     name_seconds: float | None = None
     connect_seconds: float | None = None
     tls_seconds: float | None = None
-    sent_at = 0.0
+    since = sent_at = 0.0
 
     def __init__(
         self,

@@ -6,6 +6,7 @@ import re
 from calendar import timegm
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from math import inf
 from time import gmtime
 
 from toolkit.http.failures import FetchError
@@ -75,7 +76,12 @@ class Retrying:
         self._requests += 1
 
     def after_answer(
-        self, method: bytes, status: int, retry_after: Iterable[bytes], tries: int
+        self,
+        method: bytes,
+        status: int,
+        retry_after: Iterable[bytes],
+        tries: int,
+        left_seconds: float = inf,
     ) -> float | None:
         """Whether an answer is worth another try.
 
@@ -84,6 +90,7 @@ class Retrying:
             status: The answer's status code.
             retry_after: The values of its Retry-After fields.
             tries: How often the request was sent, this time included.
+            left_seconds: How much time there is; a wait that takes all of it is not begun.
 
         Returns:
             How many seconds to wait before the next try, which is now counted; or None: the
@@ -94,30 +101,36 @@ class Retrying:
         wanted = seconds_wanted(retry_after, self._wall_clock())
         if wanted is not None and wanted > MOST_OBEYED_SECONDS:
             return None
-        return self._wait(method, tries, wanted or 0.0)
+        return self._wait(method, tries, wanted or 0.0, left_seconds)
 
-    def after_failure(self, method: bytes, error: FetchError, tries: int) -> float | None:
+    def after_failure(
+        self, method: bytes, error: FetchError, tries: int, left_seconds: float = inf
+    ) -> float | None:
         """Whether a failure is worth another try.
 
         Args:
             method: The request's method.
             error: What it failed with.
             tries: How often the request was sent, this time included.
+            left_seconds: How much time there is; a wait that takes all of it is not begun.
 
         Returns:
             How many seconds to wait before the next try, which is now counted; or None: the
             failure is final.
         """
-        return self._wait(method, tries, 0.0) if error.code in PASSING else None
+        return self._wait(method, tries, 0.0, left_seconds) if error.code in PASSING else None
 
-    def _wait(self, method: bytes, tries: int, least: float) -> float | None:
+    def _wait(self, method: bytes, tries: int, least: float, left: float) -> float | None:
         if method not in IDEMPOTENT or tries > self._retries:
             return None
         if self._retried >= SPARE_RETRIES + self._requests // REQUESTS_PER_RETRY:
             return None
-        self._retried += 1
         doublings = min(tries - 1, 10)  # far beyond the bound, and no overflow
-        return max(least, self._random() * min(MOST_SECONDS, LEAST_SECONDS * 2.0**doublings))
+        wait = max(least, self._random() * min(MOST_SECONDS, LEAST_SECONDS * 2.0**doublings))
+        if wait >= left:
+            return None
+        self._retried += 1
+        return wait
 
 
 def seconds_wanted(retry_after: Iterable[bytes], now: float) -> float | None:

@@ -22,10 +22,26 @@ class Turns:
         self._waiting: OrderedDict[Deferred[None], None] = OrderedDict()
         self._handing_out = False
 
-    def take(self) -> Deferred[None]:
-        """A Deferred that fires when it is one's turn; cancelling it leaves the queue."""
+    def take_at_once(self) -> bool:
+        """Take a turn if one is free and nobody waits; the same as `take`, without a Deferred."""
+        if not self._free or self._waiting:
+            return False
+        self._free -= 1
+        return True
+
+    def take(self, first: bool = False) -> Deferred[None]:
+        """Wait for a turn.
+
+        Args:
+            first: Whether before all that wait: one who has had a turn, and goes on.
+
+        Returns:
+            A Deferred that fires when it is one's turn; cancelling it leaves the queue.
+        """
         turn: Deferred[None] = Deferred(lambda gone: self._waiting.pop(gone, None))
         self._waiting[turn] = None
+        if first:
+            self._waiting.move_to_end(turn, last=False)
         self._hand_out()
         return turn
 

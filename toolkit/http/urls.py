@@ -15,6 +15,7 @@ from toolkit.http.failures import FetchError, shown
 
 PORTS = {"http": 80, "https": 443}
 MAX_LENGTH = 65_536
+MAX_KNOWN = 10_000
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _PORT_FOLLOWS = re.compile(r"\d{1,5}(?:[/?#]|$)")
@@ -22,6 +23,10 @@ _NAME = re.compile(r"(?!.*\.\.)[a-z0-9_-][a-z0-9_.-]*")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _PATH = "!$%&'()*+,/:;=@[]|~^-._"
 _QUERY = "!$%&()*+,/:;=?@[]\\^`{|}~-._"
+# Neither a user nor anything that is written differently in a request.
+_PLAIN = re.compile(
+    rf"(https?://[^/?#@\\\s%]+)(/[A-Za-z0-9{re.escape(_PATH)}]*(?:\?[A-Za-z0-9!$&()*+,/:;=~._-]+)?)"
+)
 _USER = re.compile(r"//[^/?#\\]*@")
 _TRIMMED = "".join(map(chr, range(0x21)))
 
@@ -60,6 +65,29 @@ class Target(NamedTuple):
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port == PORTS[self.scheme] else f":{self.port}"
         return f"{self.scheme}://{host}{port}{self.path}"
+
+
+class Targets:
+    """Reads URLs as `parse_url` does, many of them: what is plain, of an origin it knows, at once.
+
+    It remembers up to 10,000 of them.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, Target] = {}
+
+    def parse(self, text: str) -> Target:
+        """Read a URL; see `parse_url`."""
+        plain = _PLAIN.fullmatch(text)
+        if plain is None or len(text) > MAX_LENGTH:
+            return parse_url(text)
+        beginning, path = plain.groups()
+        known = self._known.get(beginning)
+        if known is None:
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            known = self._known[beginning] = parse_url(beginning + "/")
+        return Target(known[0], known[1], known[2], path)
 
 
 def masked(url: str) -> str:
@@ -105,7 +133,7 @@ def parse_url(text: str) -> Target:
     )
 
 
-def redirected(current: Target, location: bytes) -> Target:
+def redirected(current: Target, location: bytes, allow_downgrade: bool = False) -> Target:
     """Where a Location header leads (RFC 9110 §10.2.2): relative to the current URL.
 
     A user in it is ignored; the current one goes along only to the same origin.
@@ -113,6 +141,7 @@ def redirected(current: Target, location: bytes) -> Target:
     Args:
         current: What was asked for.
         location: The header's value.
+        allow_downgrade: Whether it may lead from https to http.
 
     Returns:
         The next Target.
@@ -132,7 +161,7 @@ def redirected(current: Target, location: bytes) -> Target:
             f"{current.place} redirects to what cannot be fetched: {shown(str(error), 300)}",
             "bad-redirect",
         ) from error
-    if current.scheme == "https" and target.scheme == "http":
+    if current.scheme == "https" and target.scheme == "http" and not allow_downgrade:
         raise FetchError(
             f"{current.place} redirects from https to http, which is not followed: "
             f"{masked(target.url)}",

@@ -1,0 +1,85 @@
+"""What is asked: method, headers and body, and what becomes of them on the way. No I/O."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IConsumer
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IBodyProducer
+from zope.interface import implementer
+
+_OF_ONE_ORIGIN = (b"authorization", b"cookie", b"host", b"proxy-authorization")
+_OF_A_BODY = (
+    b"content-encoding", b"content-language", b"content-length", b"content-location",
+    b"content-type",
+)  # fmt: skip
+
+
+class Asked(NamedTuple):
+    """A request, without its URL.
+
+    Args:
+        method: The method.
+        headers: Those that the caller wants; they are never changed.
+        body: The body, or None.
+    """
+
+    method: bytes = b"GET"
+    headers: Headers | None = None
+    body: bytes | None = None
+
+    def redirected(self, status: int, same_origin: bool) -> Asked:
+        """What is asked of where a redirect leads (RFC 9110 §15.4, Fetch standard §4.4).
+
+        Args:
+            status: The status of the redirect.
+            same_origin: Whether it leads to the same origin; credentials are not given to another.
+        """
+        method, headers, body = self
+        if (status in (301, 302) and method == b"POST") or (
+            status == 303 and method not in (b"GET", b"HEAD")
+        ):
+            method, body = b"GET", None
+            headers = _without(headers, _OF_A_BODY)
+        if not same_origin:
+            headers = _without(headers, _OF_ONE_ORIGIN)
+        return Asked(method, headers, body)
+
+
+def _without(headers: Headers | None, names: tuple[bytes, ...]) -> Headers | None:
+    if headers is None or not any(map(headers.hasHeader, names)):
+        return headers
+    headers = headers.copy()
+    for name in names:
+        headers.removeHeader(name)
+    return headers
+
+
+@implementer(IBodyProducer)
+class BytesProducer:
+    """Produces a body that is all there.
+
+    Args:
+        body: The body.
+    """
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self.length = len(body)
+
+    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
+        """Write it, in one piece: it is in memory anyway."""
+        if self._body:
+            consumer.write(self._body)
+        return succeed(None)
+
+    def pauseProducing(self) -> None:
+        """It has no more."""
+
+    def resumeProducing(self) -> None:
+        """It has no more."""
+
+    def stopProducing(self) -> None:
+        """It has no more."""
