@@ -17,8 +17,8 @@ from toolkit.http.asking import Asked, BytesProducer
 from toolkit.http.body import abandon, decode, read_body
 from toolkit.http.decoding import Identity, decoder_for
 from toolkit.http.failures import FetchCancelled, FetchError, fetch_error
-from toolkit.http.page import Page, Timings, Trail
-from toolkit.http.request import Request
+from toolkit.http.page import Page, Trail
+from toolkit.http.phases import Phases
 from toolkit.http.response import Response
 from toolkit.http.retrying import BUSY, MOST_OBEYED_SECONDS, seconds_wanted
 from toolkit.http.run import Run
@@ -43,7 +43,7 @@ def _values(fields: list[tuple[bytes, bytes]], name: bytes) -> list[bytes]:
     return [value for key, value in fields if len(key) == size and key.lower() == name]
 
 
-class Fetching:
+class Fetching(Phases):
     """One fetch.
 
     It waits for its origin's pace and then for its turn, asks, and reads the answer. A redirect
@@ -60,19 +60,12 @@ class Fetching:
 
     _target: Target | None = None
     _origin: Any = None
-    _is_paced = _has_turn = _is_over = _sink_is_open = False
+    _is_paced = _is_over = _sink_is_open = False
     _waited: Deferred[Any] | None = None
-    _request: Request | None = None
-    _asked_at = _head_at = _began_at = 0.0
+    _began_at = 0.0
     _attempts = 1
     _redirects: tuple[str, ...] = ()
     _status: int | None = None
-    # Seconds of the phases that are over.
-    _name: float | None = None
-    _connect: float | None = None
-    _tls: float | None = None
-    _first_byte: float | None = None
-    _body: float | None = None
 
     def __init__(
         self, run: Run, url: str, asked: Asked, sink: Sink | None = None, robots: bool = True
@@ -170,16 +163,15 @@ class Fetching:
         producer = None if asked.body is None else BytesProducer(asked.body)
         uri = target.url.encode("ascii")
         try:
-            if run.own is None:
-                asking = run.agent.request(asked.method, uri, headers, producer)
+            if run.own is not None:
+                request = run.own.prepare(asked.method, uri, headers, producer, self)
+                self._request = request
+                run.own.send(request)
             else:
-                request = self._request = run.own.prepare(asked.method, uri, headers, producer)
-                asking = run.own.send(request)
+                asking = run.agent.request(asked.method, uri, headers, producer)
+                self._wait(asking, self._answered)
         except Exception:  # noqa: BLE001 - FetchError, or what another agent raised: it is the fetch's
             self._failed(Failure())
-            return
-        self._waited = asking
-        asking.addCallback(self._answered).addErrback(self._failed)
 
     def _headers(self, target: Target) -> Headers:
         run, wanted = self._run, self._asked.headers
@@ -196,6 +188,17 @@ class Fetching:
                 headers.setRawHeaders(name, values)
         return headers
 
+    def callback(self, response: Any) -> None:
+        """Its request is answered."""
+        try:
+            self._answered(response)
+        except Exception:  # noqa: BLE001 - FetchError, or a bug: it is the fetch's to tell
+            self._failed(Failure())
+
+    def errback(self, error: BaseException | Failure) -> None:
+        """Its request has failed."""
+        self._failed(error if isinstance(error, Failure) else Failure(error))
+
     def _answered(self, response: Any) -> None:
         self._waited = None
         if self._is_over:  # an agent that does not heed its cancellation
@@ -203,7 +206,7 @@ class Fetching:
             return
         target = self._target
         assert target is not None
-        self._note_head(response)
+        self._note_head(response, self._run.clock)
         status = self._status = response.code
         fields = _fields_of(response)
         run = self._run
@@ -220,26 +223,6 @@ class Fetching:
                 self._leave(response, self._again, wait)
                 return
         self._read(response, target, fields)
-
-    def _note_head(self, response: Any) -> None:
-        request = self._request
-        if request is None:
-            self._head_at = self._run.clock.seconds()
-            spent = self._head_at - self._asked_at
-        else:
-            self._head_at = response.head_at
-            spent = self._head_at - request.sent_at
-            if request.connect_seconds is not None:
-                self._note_connecting(request)
-        self._first_byte = spent + (self._first_byte or 0.0)
-
-    def _note_connecting(self, request: Request) -> None:
-        if request.name_seconds is not None:
-            self._name = request.name_seconds + (self._name or 0.0)
-        if request.connect_seconds is not None:
-            self._connect = request.connect_seconds + (self._connect or 0.0)
-        if request.tls_seconds is not None:
-            self._tls = request.tls_seconds + (self._tls or 0.0)
 
     # What is not the end: redirects, and other tries.
 
@@ -380,7 +363,7 @@ class Fetching:
                 self._asked.method, error, self._attempts, run.deadlines.left(self)
             )
             if wait is not None:
-                self._note_failed(run.clock.seconds())
+                self._note_failed(self._phase(), run.clock.seconds())
                 self._drop()
                 self._again(wait)
                 return
@@ -394,7 +377,7 @@ class Fetching:
         error.url = self._url
         if self._target is not None:
             error.phase = self._phase()
-            self._note_failed(now)
+            self._note_failed(self._phase(), now)
             seconds = now - self._called_at
             error.trail = Trail(
                 self._target.url, seconds, self._timings(seconds), self._attempts,
@@ -428,42 +411,10 @@ class Fetching:
         waited, self._waited = self._waited, None
         if waited is not None:
             waited.cancel()
+        elif self._request is not None and self._request.answered is self:
+            self._request.cancel()
         self._drop()
         run = self._run
         run.deadlines.forget(self)
         run.running.discard(self)
         self._free()
-
-    def _phase(self) -> str:
-        if not self._has_turn:
-            return "queue"
-        if self._request is not None:
-            return self._request.phase
-        return "first_byte" if self._head_at < self._asked_at else "body"
-
-    def _note_body(self, ended_at: float) -> None:
-        self._body = ended_at - self._head_at + (self._body or 0.0)
-
-    def _note_failed(self, now: float) -> None:
-        """Count the phase that it failed in, and those before it that a head would have told."""
-        request = self._request
-        phase = self._phase()
-        if phase == "body":
-            self._note_body(now)
-            return
-        if request is not None:
-            if phase != "queue":
-                self._note_connecting(request)
-            since = request.since if phase != "first_byte" else request.sent_at
-        else:
-            since = self._asked_at
-        if phase in ("name", "connect", "tls", "first_byte"):
-            name = f"_{phase}"
-            setattr(self, name, now - since + (getattr(self, name) or 0.0))
-
-    def _timings(self, seconds: float) -> Timings:
-        name, connect, tls, first_byte = self._name, self._connect, self._tls, self._first_byte
-        body = self._body
-        known = (name or 0.0) + (connect or 0.0) + (tls or 0.0) + (first_byte or 0.0)
-        queue = seconds - known - (body or 0.0)
-        return Timings(queue if queue > 0.0 else 0.0, name, connect, tls, first_byte, body)

@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer, IClientRequest, IResponse
+from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer, IClientRequest
 from zope.interface import implementer
 
 from toolkit.http.failures import FetchError, shown
@@ -48,6 +48,7 @@ class Request:
         target: What stands in the request line: path and query.
         headers: The headers, or None.
         body: Produces the body, or None.
+        answered: Is told of the answer by `callback` and `errback`, in place of a Deferred.
 
     Raises:
         FetchError: `invalid-url`, where method or URL hold what would end the line.
@@ -76,6 +77,7 @@ class Request:
         target: bytes,
         headers: Headers | None,
         body: IBodyProducer | None,
+        answered: Any = None,
     ) -> None:
         if method not in IDEMPOTENT and not _TOKEN.fullmatch(method):
             raise FetchError(f"{shown(repr(method))} is no method", "invalid-url")
@@ -91,7 +93,7 @@ class Request:
         self.body = body
         self.repeatable = body is None and method in IDEMPOTENT
         self.expects = False
-        self.answered: Deferred[IResponse] | None = Deferred(self._cancelled)
+        self.answered = Deferred(self.cancel) if answered is None else answered
         self.is_cancelled = False
         self.origin = origin
         self.pool = pool
@@ -116,7 +118,7 @@ class Request:
         lines.append(b"\r\n")
         self.head = b"\r\n".join(lines)
 
-    def take_answered(self) -> Deferred[IResponse]:
+    def take_answered(self) -> Any:
         """The Deferred of the answer, to fire it. The request knows neither it nor its connection
         any more: the response knows the request, and none shall wait for the garbage collector."""
         answered, self.answered = self.answered, None
@@ -124,7 +126,8 @@ class Request:
         assert answered is not None
         return answered
 
-    def _cancelled(self, _: object) -> None:
+    def cancel(self, _: object = None) -> None:
+        """Take it back, before it is answered; nobody is told."""
         self.is_cancelled = True
         self.answered = None
         self.pool.cancel(self)
