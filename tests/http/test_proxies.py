@@ -51,7 +51,7 @@ def test_a_proxy_is_read_as_people_write_it(text: str, proxy: Proxy) -> None:
         ("me:secret@p:0", 'found "****@p:0"'),
         ("http://p:3128/path", 'found "http://p:3128/path", which has a path'),
         ("http://me:secret@p?q", 'found "http://****@p?q", which has a path'),
-        ("socks5://me:secret@p:1", 'found "socks5://****@p:1"; a proxy of socks5 is not spoken to'),
+        ("socks5://me:secret@p:1", 'found "socks5://****@p:1"; such a proxy is not spoken to'),
         ("http://\x1b[31m", 'found "http://\\x1b[31m"'),
     ],
 )

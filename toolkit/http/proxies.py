@@ -12,9 +12,10 @@ from toolkit.errors import SettingsError
 from toolkit.http.direct import Direct
 from toolkit.http.failures import FetchError, shown
 from toolkit.http.urls import Target, parse_url
+from toolkit.secret import MASK
 
 _EXAMPLE = "http://127.0.0.1:3128"
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +62,20 @@ def parse_proxy(text: str, where: str) -> Proxy:
     """
     text = text.strip()
     found = _SCHEME.match(text)
-    scheme = found[1].lower() if found else "http"
-    user, at, place = text[found.end() if found else 0 :].rpartition("@")
-    seen = shown(f"{found[0] if found else ''}{'****@' if at else ''}{place}")
-    seen = f'"{seen}"'
-    if scheme not in ("http", "https"):
-        raise _wrong(where, f"found {seen}; a proxy of {shown(scheme)} is not spoken to")
+    start = found[0] if found else "http://"
+    user, at, place = text.removeprefix(start).rpartition("@")
+    seen = (start if found else "") + (f"{MASK}@" if at else "") + place
+    seen = f'found "{shown(seen)}"' if text else "found nothing"
+    if start.lower() not in ("http://", "https://"):
+        raise _wrong(where, f"{seen}; such a proxy is not spoken to")
     if re.search(r"[/\\?#]", place.removesuffix("/")):
-        raise _wrong(where, f"found {seen}, which has a path")
+        raise _wrong(where, f"{seen}, which has a path")
     try:
-        target = parse_url(f"{scheme}://{place}")
+        target = parse_url(start + place)
     except FetchError as error:
-        raise _wrong(where, f"found {seen}" if text else "found nothing") from error
-    return Proxy(target.host, target.port, _authorization(user) if at else None, scheme == "https")
+        raise _wrong(where, seen) from error
+    authorization = _authorization(user) if at else None
+    return Proxy(target.host, target.port, authorization, target.scheme == "https")
 
 
 class Proxies:
@@ -138,9 +140,9 @@ def proxies_from(environ: Mapping[str, str]) -> Proxies:
     return Proxies(http or everything, https or everything, no_proxy)
 
 
-def _wrong(where: str, found: str) -> SettingsError:
+def _wrong(where: str, seen: str) -> SettingsError:
     return SettingsError(
-        [f"{where}: expected the URL of an HTTP proxy, such as {_EXAMPLE}, {found}"]
+        [f"{where}: expected the URL of an HTTP proxy, such as {_EXAMPLE}, {seen}"]
     )
 
 
