@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 from zope.interface import implementer
@@ -13,9 +16,11 @@ from zope.interface import implementer
 from toolkit.http.connecting import Connector
 from toolkit.http.failures import FetchError, shown
 from toolkit.http.pool import Origin, Pool
+from toolkit.http.proxies import Proxies, parse_proxy, proxies_from
 from toolkit.http.request import Request
 from toolkit.http.resolving import NameResolver
 from toolkit.http.settings import AgentSettings
+from toolkit.http.urls import Target
 
 _URI = re.compile(rb"(https?)://(\[[0-9A-Fa-f:.]+\]|[^/?#@:\[\]]+)(?::([0-9]{1,5}))?(?=[/?#]|$)")
 
@@ -37,23 +42,23 @@ class HTTPAgent:
         reactor: The reactor.
         settings: How connections are made and kept.
         names: Finds the addresses of names, in place of the system's resolver.
+        endpoint: Gives what connects to an origin, in place of TCP to an address of its host: for
+            tests, or a way of one's own. Over it comes TLS, where the URL says so.
 
     Raises:
-        SettingsError: Where `cacert` cannot be read.
+        SettingsError: Where `cacert` cannot be read, or `proxy`, or a variable that names one.
     """
 
     def __init__(
-        self, reactor: Any, settings: AgentSettings | None = None, names: NameResolver | None = None
+        self,
+        reactor: Any,
+        settings: AgentSettings | None = None,
+        names: NameResolver | None = None,
+        endpoint: Callable[[Origin], IStreamClientEndpoint] | None = None,
     ) -> None:
         settings = settings or AgentSettings()
-        connector = Connector(
-            reactor,
-            settings.connect_timeout_seconds,
-            settings.cacert,
-            settings.unix_socket,
-            settings.public_only,
-            names,
-        )
+        connector = Connector(reactor, settings, names, endpoint)
+        self._proxies = _proxies(settings.proxy)
         self._origins: dict[bytes, Origin] = {}
         self._pool = Pool(
             reactor,
@@ -160,10 +165,20 @@ class HTTPAgent:
             self._origins = {
                 key: one for key, one in self._origins.items() if one.connections or one.waiting
             }
-        origin = Origin(scheme, name, port)
+        proxy = self._proxies.proxy_for(Target(scheme.decode(), name, port, "/"))
+        origin = Origin(scheme, name, port, proxy)
         key = b"%b://%b" % (scheme, origin.place.encode("ascii"))
         origin = self._origins[found[0]] = self._origins.setdefault(key, origin)
         return origin
+
+
+def _proxies(setting: str) -> Proxies:
+    if setting == "none":
+        return Proxies()
+    if not setting:
+        return proxies_from(os.environ)
+    proxy = parse_proxy(setting, "proxy")
+    return Proxies(proxy, proxy)
 
 
 def _not_a_url(uri: bytes) -> FetchError:

@@ -48,8 +48,9 @@ class Fetcher:
             to close, and connects as its own settings say.
 
     Raises:
-        SettingsError: Where `cacert` cannot be read, or something is asked for with an agent that
-            was given, which alone could see to it.
+        SettingsError: Where `cacert` cannot be read, `proxy` is none, or something is asked for
+            with an agent that was given, which alone could see to it.
+        MissingExtra: `robots` is asked for, and protego is not installed.
     """
 
     def __init__(
@@ -59,13 +60,8 @@ class Fetcher:
         self._own: HTTPAgent | None = None
         if agent is None:
             agent = self._own = HTTPAgent(reactor, _agent_settings(settings))
-        elif settings.public_only:
-            raise SettingsError(
-                [
-                    "FetchSettings.public_only: expected false with an agent of one's own (set it "
-                    "in the agent's AgentSettings), found true"
-                ]
-            )
+        else:
+            _refuse_what_is_the_agents(settings)
         self._closed = False
         self._run = Run(
             clock=reactor,
@@ -81,6 +77,14 @@ class Fetcher:
             retrying=Retrying(random.random, time.time, settings.retries),
             deadlines=Deadlines(reactor, settings.timeout_seconds, Fetching.late),
         )
+        if settings.cookies:
+            from toolkit.http.cookies import Cookies
+
+            self._run.cookies = Cookies(time.time)
+        if settings.robots:
+            from toolkit.http.robots import Robots
+
+            self._run.robots = Robots(reactor, self._robots_txt)
 
     def get(self, url: str) -> Deferred[Page]:
         """Fetch one URL.
@@ -184,12 +188,29 @@ class Fetcher:
         if self._own is not None:
             await self._own.close()
 
+    @deferred
+    async def _robots_txt(self, url: str) -> tuple[int, bytes]:
+        page = await Fetching(self._run, url, _GET, robots=False).start()
+        return page.status, page.body
+
     def _fetch(self, url: str, asked: Asked, sink: Sink | None) -> Deferred[Page]:
         fetching = Fetching(self._run, url, asked, sink)
         if self._closed:
             fetching.give_up(FetchCancelled("the fetcher is closed"))
             return fetching.done
         return fetching.start()
+
+
+def _refuse_what_is_the_agents(settings: FetchSettings) -> None:
+    usual = FetchSettings()
+    problems = [
+        f"FetchSettings.{name}: expected {getattr(usual, name)!r} with an agent of one's own "
+        f"(set it in the agent's AgentSettings), found {getattr(settings, name)!r}"
+        for name in ("cacert", "insecure", "proxy", "public_only")
+        if getattr(settings, name) != getattr(usual, name)
+    ]
+    if problems:
+        raise SettingsError(problems)
 
 
 def _agent_settings(settings: FetchSettings) -> AgentSettings:

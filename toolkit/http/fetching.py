@@ -178,7 +178,7 @@ class Fetching(Phases):
         cookie = None if run.cookies is None else run.cookies.header_for(target)
         if wanted is None and cookie is None and target.authorization is None:
             return run.prepared
-        headers = Headers(dict(run.prepared.getAllRawHeaders()))
+        headers = run.prepared.copy()
         if target.authorization is not None:
             headers.setRawHeaders(b"authorization", [target.authorization])
         if cookie is not None:

@@ -32,8 +32,12 @@ class Prepared(Headers):
     """
 
     def __init__(self, fields: Mapping[bytes, list[bytes]]) -> None:
-        super().__init__(fields)
+        super().__init__(dict(fields))
         self.lines = b"".join(b"%b: %b\r\n" % field for field in _checked(self))
+
+    def copy(self) -> Headers:
+        """The same, which can be changed."""
+        return Headers(dict(self.getAllRawHeaders()))
 
 
 @implementer(IClientRequest)
@@ -42,7 +46,8 @@ class Request:
 
     Args:
         pool: What it is given to; it can take it back (`cancel`).
-        origin: Where it goes; its `host_field` is the value of Host, unless the headers have one.
+        origin: Where it goes; its `host_field` is the value of Host, unless the headers have one,
+            and `asked` the proxy that is asked in its place, or None.
         method: The method.
         uri: The whole URL, as its response tells it.
         target: What stands in the request line: path and query.
@@ -98,6 +103,12 @@ class Request:
         self.origin = origin
         self.pool = pool
         self.connection: Any = None
+        proxy = origin.asked
+        if proxy is not None:
+            target = b"http://%b%b" % (origin.host_field, target)  # RFC 9112 §3.2.2
+            if proxy.authorization is not None:
+                headers = Headers() if headers is None else headers.copy()
+                headers.setRawHeaders(b"proxy-authorization", [proxy.authorization])
         if headers is None and self.repeatable:
             self.head = b"%b %b HTTP/1.1\r\nHost: %b\r\n\r\n" % (method, target, origin.host_field)
             return
