@@ -154,6 +154,7 @@ class Fetching(Phases):
         run, target, asked = self._run, self._target, self._asked
         assert target is not None
         self._has_turn = True
+        self._waited = None  # from here on it is the request that is waited for
         now = self._asked_at = run.clock.seconds()
         if not self._began_at:
             self._began_at = now
