@@ -105,10 +105,21 @@ class Net:
         """Fetch what the test does not look at."""
         self.get(url).addErrback(lambda failure: failure.trap(FetchError))
 
-    def answer(self, data: bytes, peer: int = -1) -> None:
-        """Send an answer on a connection, and forget what was asked on it."""
-        self.peers[peer].received = b""
-        self.peers[peer].send(data)
+    def answer(self, data: bytes, at: int | None = None) -> None:
+        """Answer what was asked last, or what was asked on a connection."""
+        peer = self.asked_peer if at is None else self.peers[at]
+        peer.received = b""
+        peer.send(data)
+
+    @property
+    def asked_peer(self) -> Peer:
+        """The newest connection on which something was asked, else the newest."""
+        return next((peer for peer in reversed(self.peers) if peer.received), self.peers[-1])
+
+    def asked(self, at: int | None = None) -> str:
+        """The path that was asked last, or last on a connection."""
+        peer = self.asked_peer if at is None else self.peers[at]
+        return peer.received.rpartition(b" HTTP/1.1\r\n")[0].rpartition(b" ")[2].decode()
 
     @property
     def open(self) -> list[Peer]:

@@ -89,6 +89,11 @@ class Fetching(Phases):
         self._approach(False)
         return self.done
 
+    @property
+    def has_turn(self) -> bool:
+        """Whether it is being fetched now, and does not wait."""
+        return self._has_turn
+
     def give_up(self, error: FetchError) -> None:
         """End it now; what it has is freed before its Deferred fails.
 
@@ -249,8 +254,12 @@ class Fetching(Phases):
         self._redirects = (*self._redirects, target.url)
         self._asked = self._asked.redirected(self._status, following.origin == target.origin)
         self._target = following
-        self._free()
+        run, origin = self._run, self._origin
+        self._has_turn = self._is_paced = False
         self._approach(True)
+        # Only now, that it waits already, or others would be before it.
+        run.pacing.give_back(origin)
+        run.turns.give_back()
 
     def _wait_of(self, fields: list[tuple[bytes, bytes]], status: int) -> float | None:
         """How long to wait before another try; None where this answer is final."""
