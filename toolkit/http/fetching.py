@@ -62,7 +62,7 @@ class Fetching(Phases):
     _origin: Any = None
     _is_paced = _is_over = _sink_is_open = False
     _waited: Deferred[Any] | None = None
-    _began_at = 0.0
+    _has_begun = False
     _attempts = 1
     _redirects: tuple[str, ...] = ()
     _status: int | None = None
@@ -161,8 +161,8 @@ class Fetching(Phases):
         self._has_turn = True
         self._waited = None  # from here on it is the request that is waited for
         now = self._asked_at = run.clock.seconds()
-        if not self._began_at:
-            self._began_at = now
+        if not self._has_begun:
+            self._has_begun = True
             run.deadlines.watch(self, now)
             run.retrying.begin()
         headers = self._headers(target)
@@ -174,6 +174,7 @@ class Fetching(Phases):
                 self._request = request
                 run.own.send(request)
             else:
+                self._stands = "first_byte"
                 asking = run.agent.request(asked.method, uri, headers, producer)
                 self._wait(asking, self._answered)
         except Exception:  # noqa: BLE001 - FetchError, or what another agent raised: it is the fetch's
