@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from hypothesis import given, strategies as st
 from twisted.internet.defer import Deferred
 from twisted.web.http_headers import Headers
