@@ -21,9 +21,10 @@ from zope.interface import implementer
 
 from tests.http.faults import FaultServer, answer, fault_server
 from toolkit.errors import SettingsError
-from toolkit.http.agent import AgentSettings, HTTPAgent
+from toolkit.http.agent import HTTPAgent
 from toolkit.http.failures import FetchError
 from toolkit.http.fetcher import Fetcher, FetchSettings
+from toolkit.http.settings import AgentSettings
 
 
 @pytest.fixture(scope="module")

@@ -16,10 +16,11 @@ from twisted.python.failure import Failure
 
 from tests.http.faults import answer, fault_server
 from toolkit.errors import SettingsError
-from toolkit.http.agent import AgentSettings, HTTPAgent
+from toolkit.http.agent import HTTPAgent
 from toolkit.http.failures import FetchError
 from toolkit.http.fetcher import Fetcher, FetchSettings
 from toolkit.http.resolving import NameResolver
+from toolkit.http.settings import AgentSettings
 from toolkit.testing import is_waiting, result_of
 
 

@@ -265,7 +265,7 @@ def test_the_head_has_its_time_from_the_end_of_the_request() -> None:
 def test_a_peer_that_takes_nothing_of_a_body_is_stalled() -> None:
     wires, produces = Wires(), Produces(5)
     answered = wires.ask(method=b"POST", body=produces)
-    (wire,) = wires.opened
+    wire: Any = wires.opened[0]
     wire.producer.pauseProducing()
     wires.clock.advance(9)
     wire.producer.resumeProducing()

@@ -80,8 +80,8 @@ class BytesProducer:
         Returns:
             A Deferred that fires when all is written.
         """
-        self._consumer = consumer
-        self._done = done = Deferred()
+        done: Deferred[None] = Deferred()
+        self._consumer, self._done = consumer, done
         self._write()
         return done
 
