@@ -92,9 +92,10 @@ class _Tunnel(Protocol):
                 self._refuse("the head of its answer is too large", "head-too-large")
             return
         status = _STATUS.match(head + b"\r\n")
-        if status is None or rest:
+        refused = status is not None and status[1][:1] != b"2"  # with a page that says why
+        if status is None or (rest and not refused):
             self._refuse("its answer is not HTTP as it should be", "malformed-response")
-        elif status[1][:1] != b"2":
+        elif refused:
             said = f"{status[1].decode()} {shown((status[2] or b'').decode('latin-1'))}".rstrip()
             hint = "; it wants a user: http://USER:PASSWORD@HOST" if status[1] == b"407" else ""
             self._refuse(f"it answered {said}{hint}", "connect-unreachable")
