@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -104,7 +105,7 @@ def test_any_split_of_its_answer_is_the_same_answer(cuts: list[int]) -> None:
     endpoint, connecting = tunnel()
     peer = endpoint.open()
     places = [0, *sorted(cuts), len(GOOD)]
-    for start, end in zip(places, places[1:], strict=False):
+    for start, end in pairwise(places):
         assert is_waiting(connecting)
         if start < end:
             peer.send(GOOD[start:end])
