@@ -6,10 +6,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+import trustme
+from OpenSSL import SSL
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.interfaces import IListeningPort, IOpenSSLContextFactory
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from toolkit.http.failures import FetchError
 
 
 class Stall(bytes):
@@ -109,3 +115,26 @@ def answer(
     """A whole response with a Content-Length, after which the connection is kept."""
     head = [f"HTTP/1.1 {status}", f"Content-Length: {len(body) if length is None else length}"]
     return Keep("\r\n".join([*head, *headers, "", ""]).encode("latin-1") + body)
+
+
+@implementer(IOpenSSLContextFactory)
+class ServerContext:
+    """What a TLS server of this certificate needs."""
+
+    def __init__(self, certificate: trustme.LeafCert) -> None:
+        self._context = SSL.Context(SSL.TLS_SERVER_METHOD)
+        certificate.configure_cert(self._context)
+
+    def getContext(self) -> SSL.Context:
+        return self._context
+
+
+async def failure_of(fetched: Deferred[Any]) -> FetchError:
+    """What a fetch fails with."""
+    with pytest.raises(FetchError) as caught:
+        await fetched
+    message = str(caught.value)
+    assert message.isprintable()
+    assert "Failure" not in message
+    assert "<class" not in message
+    return caught.value

@@ -12,14 +12,11 @@ import pytest
 import pytest_twisted
 import treq.client
 import trustme
-from OpenSSL import SSL
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IOpenSSLContextFactory
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
-from tests.http.faults import FaultServer, answer, fault_server
+from tests.http.faults import FaultServer, ServerContext, answer, fault_server
 from toolkit.errors import SettingsError
 from toolkit.http.agent import HTTPAgent
 from toolkit.http.failures import FetchError
@@ -36,18 +33,6 @@ def authority() -> trustme.CA:
 def cacert(authority: trustme.CA) -> Iterator[str]:
     with authority.cert_pem.tempfile() as path:
         yield path
-
-
-@implementer(IOpenSSLContextFactory)
-class ServerContext:
-    """What a TLS server of this certificate needs."""
-
-    def __init__(self, certificate: trustme.LeafCert) -> None:
-        self._context = SSL.Context(SSL.TLS_SERVER_METHOD)
-        certificate.configure_cert(self._context)
-
-    def getContext(self) -> SSL.Context:
-        return self._context
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ from twisted.internet.task import Clock
 from twisted.web.http_headers import Headers
 
 from tests.http.coded import brotli_stream, zstd_frame
-from tests.http.faults import FaultServer, Reset, Stall, answer, fault_server
+from tests.http.faults import FaultServer, Reset, Stall, answer, failure_of, fault_server
 from toolkit.http.failures import FetchCancelled, FetchError
 from toolkit.http.fetcher import Fetcher, FetchSettings
 from toolkit.testing import is_waiting, result_of
@@ -33,17 +33,6 @@ async def fetching(reactor: Any, **settings: Any) -> AsyncIterator[tuple[Fetcher
             yield fetcher, server
         finally:
             await fetcher.close()
-
-
-async def failure_of(fetched: Deferred[Any]) -> FetchError:
-    """What a fetch fails with."""
-    with pytest.raises(FetchError) as caught:
-        await fetched
-    message = str(caught.value)
-    assert message.isprintable()
-    assert "Failure" not in message
-    assert "<class" not in message
-    return caught.value
 
 
 @pytest_twisted.ensureDeferred
