@@ -16,6 +16,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from toolkit.http.failures import FetchError
+from toolkit.http.fetcher import Fetcher, FetchSettings
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 class Stall(bytes):
@@ -37,6 +40,7 @@ class _Fault(Protocol):
     def connectionMade(self) -> None:
         self._request = b""
         self.factory.connections += 1
+        self.factory.protocols.append(self)
         self.factory.open += 1
 
     def dataReceived(self, data: bytes) -> None:
@@ -68,7 +72,8 @@ class FaultServer(Factory[_Fault]):
     """Answers each path with the bytes set for it, then closes unless they say otherwise.
 
     `asked` fires at the next request, `gone` when the next connection has ended; `requests`
-    holds the heads that came, `connections` how many were made, `open` how many still are.
+    holds the heads that came, `protocols` its ends of the connections, `connections` how many
+    were made, `open` how many still are.
     """
 
     protocol = _Fault
@@ -78,6 +83,7 @@ class FaultServer(Factory[_Fault]):
         self.reactor = reactor
         self.answers: dict[str, bytes] = {}
         self.requests: list[bytes] = []
+        self.protocols: list[Any] = []
         self.connections = 0
         self.open = 0
         self.asked: Deferred[None] = Deferred()
@@ -138,3 +144,14 @@ async def failure_of(fetched: Deferred[Any]) -> FetchError:
     assert "Failure" not in message
     assert "<class" not in message
     return caught.value
+
+
+@asynccontextmanager
+async def fetching(reactor: Any, **settings: Any) -> AsyncIterator[tuple[Fetcher, FaultServer]]:
+    """A Fetcher and a server; both gone at the end."""
+    async with fault_server(reactor) as server:
+        fetcher = Fetcher(reactor, FetchSettings(**settings))
+        try:
+            yield fetcher, server
+        finally:
+            await fetcher.close()
