@@ -383,7 +383,7 @@ class Fetching(Phases):
     def _fail(self, error: FetchError) -> None:
         now = self._run.clock.seconds()
         if error.url:  # several that waited for the same name fail with the same error
-            cause, error = error, FetchError(str(error), error.code)
+            cause, error = error, type(error)(str(error), error.code)
             error.__cause__ = cause
         error.url = self._url
         if self._target is not None:
