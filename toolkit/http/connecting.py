@@ -99,7 +99,9 @@ class Connector:
         except FetchError:
             raise
         except Exception as error:  # each kind is given its code, and chained
-            raise fetch_error(error, origin.place) from error
+            proxy = origin.proxy
+            place = origin.place if proxy is None else f"the proxy {proxy.place}"
+            raise fetch_error(error, place) from error
         connected = clock.seconds()
         request.connect_seconds = connected - began
         if origin.secure:
