@@ -54,7 +54,7 @@ class Fetching(Phases):
         run: What all fetches of a Fetcher share.
         url: The URL, as it was given.
         asked: What is asked.
-        sink: Where a body below 400 goes, None for the Page.
+        sink: Where a body below 400 goes, None for the Page; that of 304 is none.
         robots: Whether robots.txt is asked first, if the settings want that.
     """
 
@@ -306,8 +306,11 @@ class Fetching(Phases):
         max_bytes = self._run.settings.max_bytes
         codings = _values(fields, b"content-encoding")
         try:
-            decoder = decoder_for(codings) if codings else None
-            sink = None if response.code >= 400 else self._sink
+            # Of HEAD there is no body, whatever coding it would have.
+            coded = codings and self._asked.method != b"HEAD"
+            decoder = decoder_for(codings) if coded else None
+            # What 304 says is that nothing is to be written.
+            sink = None if response.code >= 400 or response.code == 304 else self._sink
             if sink is not None:
                 sink.begin()
                 self._sink_is_open = True
