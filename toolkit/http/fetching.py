@@ -20,7 +20,7 @@ from toolkit.http.failures import FetchCancelled, FetchError, fetch_error
 from toolkit.http.page import Page, Trail
 from toolkit.http.phases import Phases
 from toolkit.http.response import Response
-from toolkit.http.retrying import BUSY, MOST_OBEYED_SECONDS, seconds_wanted
+from toolkit.http.retrying import BUSY, LEAST_SECONDS, MOST_OBEYED_SECONDS, seconds_wanted
 from toolkit.http.run import Run
 from toolkit.http.sink import Sink
 from toolkit.http.urls import Target, masked, redirected
@@ -269,8 +269,10 @@ class Fetching(Phases):
         left = run.deadlines.left(self)
         wait = run.retrying.after_answer(self._asked.method, status, values, self._attempts, left)
         if status == 429:
-            rest = seconds_wanted(values, run.wall_clock()) if values else wait
-            run.pacing.cool_down(self._origin, min(rest or wait or 0.0, MOST_OBEYED_SECONDS))
+            rest = seconds_wanted(values, run.wall_clock())
+            if not rest:  # though this answer may be final, others are to come later
+                rest = wait or (LEAST_SECONDS if rest is None else 0.0)
+            run.pacing.cool_down(self._origin, min(rest, MOST_OBEYED_SECONDS))
         return wait
 
     def _again(self, wait: float) -> None:
