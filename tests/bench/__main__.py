@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 
-from tests.bench import client, echo, http_server, log, others, startup
+from tests.bench import client, echo, fetch, http_server, log, others, startup
 
 
 def main() -> None:
@@ -14,9 +14,19 @@ def main() -> None:
     parser.add_argument(
         "benchmarks",
         nargs="+",
-        choices=["echo", "http-server", "client", "others", "startup", "log", "access-log"],
+        choices=[
+            "echo",
+            "http-server",
+            "client",
+            "fetch",
+            "others",
+            "startup",
+            "log",
+            "access-log",
+        ],
         help="echo: 1 KB there and back again; http-server: twisted.web; client: httptools, plain "
-        "and over TLS; others: what must not get slower; startup: --help as a whole process; log: "
+        "and over TLS; fetch: the Fetcher beside other clients, plain and over TLS; others: what "
+        "must not get slower; startup: --help as a whole process; log: "
         "events to a file as JSON; access-log: a site without and with one",
     )
     parser.add_argument("--connections", type=int, nargs="+", help="at once (50; echo also 1000)")
@@ -57,6 +67,8 @@ def main() -> None:
             client.compare(
                 options.connections or [50], seconds, rounds, chosen(client.CONTENDERS), over_tls
             )
+    if "fetch" in options.benchmarks:
+        fetch.compare((options.connections or [50])[0], seconds, rounds)
     if "others" in options.benchmarks:
         many = max(options.connections or [others.MANY])
         others.compare(seconds, rounds, chosen(others.CONTENDERS), many)
