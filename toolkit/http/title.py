@@ -1,8 +1,8 @@
 """The title of a page, in time proportional to its length whatever it holds. No I/O.
 
-Python 3.11's `html.parser` takes hours for 5 MB of `<meta`, and reads tags within a title. This reads
-as much of the HTML standard's "tokenization" as it takes to know where a title is: nothing is looked
-at twice, as what has no end goes on to the end of the page.
+Python 3.11's `html.parser` takes hours for 5 MB of `<meta`, and reads tags within a title. This
+reads as much of the HTML standard's "tokenization" as it takes to know where a title is: nothing is
+looked at twice, as what has no end goes on to the end of the page.
 """
 
 from __future__ import annotations
