@@ -28,7 +28,8 @@ _RAW = ("script", "style", "textarea", "xmp", "iframe", "noembed", "noframes")
 _APART = ("svg", "math", "template")
 _NAMES = "|".join(("title", *_RAW, *_APART))
 
-# What cannot match any more must not be tried again, shorter: hence each + after a repeat.
+# What cannot match any more must not be tried again, shorter: hence each + after a repeat. There
+# are no groups in these: Python 3.11 can lose their places, and raises SystemError.
 _ATTRIBUTES = r"""
     (?:[\s/]*+ [^\s/>] [^\s/>=]*+
         (?:\s*+ = \s*+ (?:"[^"]*+(?:"|\Z) | '[^']*+(?:'|\Z) | [^\s>"'][^\s>]*+ | (?=>)))?+
