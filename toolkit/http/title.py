@@ -69,7 +69,7 @@ def title_of(body: bytes, content_type: bytes | None) -> str | None:
 
     Returns:
         The title, its entities resolved and its white space collapsed, of at most 4096 characters
-        and a `…`; "" for one that is empty. None where there is none, or for what is neither HTML
+        and a `…`, in what 64 Ki characters of the page hold; "" for one that is empty. None where there is none, or for what is neither HTML
         nor XML.
     """
     if content_type and content_type.strip():
