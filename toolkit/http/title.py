@@ -68,9 +68,9 @@ def title_of(body: bytes, content_type: bytes | None) -> str | None:
             `<` is taken for HTML.
 
     Returns:
-        The title, its entities resolved and its white space collapsed, of at most 4096 characters
-        and a `…`, in what 64 Ki characters of the page hold; "" for one that is empty. None where there is none, or for what is neither HTML
-        nor XML.
+        The title, its entities resolved and its white space collapsed: of its first 64 Ki
+        characters at most 4096, and a `…` where there are more; "" for one that is empty. None
+        where there is none, or for what is neither HTML nor XML.
     """
     if content_type and content_type.strip():
         if not _MARKUP_TYPE.match(content_type):
