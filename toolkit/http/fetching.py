@@ -19,7 +19,6 @@ from toolkit.http.decoding import Identity, decoder_for
 from toolkit.http.failures import FetchCancelled, FetchError, fetch_error
 from toolkit.http.page import Page, Trail
 from toolkit.http.phases import Phases
-from toolkit.http.response import Response
 from toolkit.http.retrying import BUSY, MOST_OBEYED_SECONDS, seconds_wanted
 from toolkit.http.run import Run
 from toolkit.http.sink import Sink
@@ -31,8 +30,6 @@ SPARE_BODY_BYTES = 65_536
 
 
 def _fields_of(response: Any) -> list[tuple[bytes, bytes]]:
-    if isinstance(response, Response):
-        return response.fields
     return [
         (name, value) for name, values in response.headers.getAllRawHeaders() for value in values
     ]
@@ -56,6 +53,7 @@ class Fetching(Phases):
         asked: What is asked.
         sink: Where a body below 400 goes, None for the Page.
         robots: Whether robots.txt is asked first, if the settings want that.
+        max_bytes: The most bytes of the body, in place of what the settings say.
     """
 
     _target: Target | None = None
@@ -68,12 +66,19 @@ class Fetching(Phases):
     _status: int | None = None
 
     def __init__(
-        self, run: Run, url: str, asked: Asked, sink: Sink | None = None, robots: bool = True
+        self,
+        run: Run,
+        url: str,
+        asked: Asked,
+        sink: Sink | None = None,
+        robots: bool = True,
+        max_bytes: int | None = None,
     ) -> None:
         self._run = run
         self._url = url
         self._asked = asked
         self._sink = sink
+        self._max_bytes = run.settings.max_bytes if max_bytes is None else max_bytes
         self._asks_robots = robots and run.robots is not None
         self.done: Deferred[Page] = Deferred(self._cancelled)
         self._called_at = run.clock.seconds()
@@ -161,13 +166,13 @@ class Fetching(Phases):
             run.retrying.begin()
         headers = self._headers(target)
         producer = None if asked.body is None else BytesProducer(asked.body)
-        uri = target.url.encode("ascii")
         try:
             if run.own is not None:
-                request = run.own.prepare(asked.method, uri, headers, producer, self)
+                request = run.own.prepare_for(asked.method, target, headers, producer, self)
                 self._request = request
                 run.own.send(request)
             else:
+                uri = target.url.encode("ascii")
                 asking = run.agent.request(asked.method, uri, headers, producer)
                 self._wait(asking, self._answered)
         except Exception:  # noqa: BLE001 - FetchError, or what another agent raised: it is the fetch's
@@ -208,8 +213,8 @@ class Fetching(Phases):
         assert target is not None
         self._note_head(response, self._run.clock)
         status = self._status = response.code
-        fields = _fields_of(response)
         run = self._run
+        fields = response.fields if run.own is not None else _fields_of(response)
         if run.cookies is not None:
             run.cookies.take(target, fields)
         if status in REDIRECTS and run.settings.max_redirects:
@@ -272,7 +277,7 @@ class Fetching(Phases):
 
     def _leave(self, response: Any, follows: Any, *arguments: object) -> None:
         """Read a body that nobody wants, so that its connection can be used again; then go on."""
-        if isinstance(response, Response) and response.take_whole() is not None:
+        if self._request is not None and response.take_whole() is not None:
             self._note_body(response.ended_at)
             follows(*arguments)
             return
@@ -292,28 +297,34 @@ class Fetching(Phases):
     # The end.
 
     def _read(self, response: Any, target: Target, fields: list[tuple[bytes, bytes]]) -> None:
-        max_bytes = self._run.settings.max_bytes
-        codings = _values(fields, b"content-encoding")
+        max_bytes = self._max_bytes
+        sink = None if response.code >= 400 else self._sink
+        whole: bytes | None = None
+        if self._request is not None:
+            whole = response.take_whole()
+            if (
+                whole is not None
+                and not response.coded
+                and sink is None
+                and len(whole) <= max_bytes
+            ):
+                self._complete(response, fields, whole, len(whole))
+                return
         try:
-            decoder = decoder_for(codings) if codings else None
-            sink = None if response.code >= 400 else self._sink
+            decoder = decoder_for(_values(fields, b"content-encoding"))
             if sink is not None:
                 sink.begin()
                 self._sink_is_open = True
         except FetchError:
-            abandon(response)
+            if whole is None:
+                abandon(response)
             raise
-        whole = response.take_whole() if isinstance(response, Response) else None
-        if whole is not None and decoder is None and sink is None and len(whole) <= max_bytes:
-            self._complete(response, fields, whole, len(whole))
-            return
         pieces: list[bytes] = []
         take = pieces.append if sink is None else sink.write
 
         def complete(size: int) -> None:
             self._complete(response, fields, b"".join(pieces), size)
 
-        decoder = decoder or Identity()
         if whole is not None:
             complete(decode(whole, decoder, max_bytes, target.place, take))
         else:
@@ -364,7 +375,8 @@ class Fetching(Phases):
             )
             if wait is not None:
                 self._note_failed(self._phase(), run.clock.seconds())
-                self._drop()
+                if self._sink_is_open:
+                    self._drop()
                 self._again(wait)
                 return
         self._fail(error)
@@ -401,10 +413,9 @@ class Fetching(Phases):
             self._run.pacing.give_back(self._origin)
 
     def _drop(self) -> None:
-        if self._sink_is_open:
-            assert self._sink is not None
-            self._sink_is_open = False
-            self._sink.drop()
+        assert self._sink is not None
+        self._sink_is_open = False
+        self._sink.drop()
 
     def _end(self) -> None:
         self._is_over = True
@@ -413,7 +424,8 @@ class Fetching(Phases):
             waited.cancel()
         elif self._request is not None and self._request.answered is self:
             self._request.cancel()
-        self._drop()
+        if self._sink_is_open:
+            self._drop()
         run = self._run
         run.deadlines.forget(self)
         run.running.discard(self)
