@@ -19,6 +19,9 @@ from toolkit.http.response import Response
 EXPECT_SECONDS = 1.0
 """How long a server is given to say `100 Continue` before the body is sent (RFC 9110 §10.1.1)."""
 
+LONG_READ_BYTES = 262_144
+"""How much of a body that did not come in one piece is read at once: half the system calls."""
+
 CLOSE_SECONDS = 1.0
 """How long a peer is given for its goodbye over TLS."""
 
@@ -48,6 +51,7 @@ class Connection(Protocol):
         self._expecting: Any = None
         self._closing: Any = None
         self._error: BaseException | None = None
+        self._usual_read_bytes = 0  # not 0: it reads by more now
 
     def connectionMade(self) -> None:
         if not self.origin.secure:
@@ -106,6 +110,8 @@ class Connection(Protocol):
             self._finish(response, now)
         else:
             self._pool.stalls.watch(self, now)
+            if first:
+                self._read_by(LONG_READ_BYTES)
         if first:
             request.take_answered().callback(response)
             if self._response is response and not response.is_read:
@@ -121,9 +127,20 @@ class Connection(Protocol):
             self.transport.abortConnection()
         elif self._parser.keep_alive:
             self.reused = True
+            if self._usual_read_bytes:
+                self._read_by(self._usual_read_bytes)
             self._pool.release(self)
         else:
             self.close()
+
+    def _read_by(self, size: int) -> None:
+        """Have the socket read by so many bytes at once; it may lie below TLS, or two of them."""
+        transport = self.transport
+        while transport is not None and not hasattr(transport, "bufferSize"):
+            transport = getattr(transport, "transport", None)
+        if transport is not None:
+            self._usual_read_bytes = 0 if self._usual_read_bytes else transport.bufferSize
+            transport.bufferSize = size
 
     def close(self) -> None:
         """Close it in good order, nothing being in progress: within a second."""
