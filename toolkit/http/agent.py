@@ -22,6 +22,8 @@ from toolkit.http.resolving import NameResolver
 from toolkit.http.settings import AgentSettings
 from toolkit.http.urls import Target
 
+__all__ = ["AgentSettings", "HTTPAgent"]
+
 _URI = re.compile(rb"(https?)://(\[[0-9A-Fa-f:.]+\]|[^/?#@:\[\]]+)(?::([0-9]{1,5}))?(?=[/?#]|$)")
 
 MAX_ORIGINS = 10_000
