@@ -186,6 +186,9 @@ class Fetcher:
             A Deferred that fires when nothing is left open.
         """
         self._closed = True
+        # First those that wait: none of them shall begin with what the others give back.
+        self._run.pacing.cancel()
+        self._run.turns.cancel()
         for fetching in list(self._run.running):
             fetching.give_up(FetchCancelled("the fetcher was closed"))
         self._run.deadlines.stop()
@@ -202,8 +205,9 @@ class Fetcher:
     def _fetch(self, url: str, asked: Asked, sink: Sink | None) -> Deferred[Page]:
         fetching = Fetching(self._run, url, asked, sink)
         if self._closed:
+            done = fetching.done
             fetching.give_up(FetchCancelled("the fetcher is closed"))
-            return fetching.done
+            return done
         return fetching.start()
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 
@@ -23,6 +24,8 @@ from toolkit.http.retrying import BUSY, MOST_OBEYED_SECONDS, seconds_wanted
 from toolkit.http.run import Run
 from toolkit.http.sink import Sink
 from toolkit.http.urls import Target, masked, redirected
+
+_log = Logger()
 
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
 SPARE_BODY_BYTES = 65_536
@@ -85,14 +88,15 @@ class Fetching(Phases):
 
     def start(self) -> Deferred[Page]:
         """Begin; gives the Deferred of its Page."""
+        done = self.done
         try:
             self._target = self._run.targets.parse(self._url)
         except FetchError as error:
             self._fail(error)
-            return self.done
+            return done
         self._run.running.add(self)
         self._approach(False)
-        return self.done
+        return done
 
     def give_up(self, error: FetchError) -> None:
         """End it now; what it has is freed before its Deferred fails.
@@ -263,8 +267,9 @@ class Fetching(Phases):
         left = run.deadlines.left(self)
         wait = run.retrying.after_answer(self._asked.method, status, values, self._attempts, left)
         if status == 429:
-            rest = seconds_wanted(values, run.wall_clock()) if values else wait
-            run.pacing.cool_down(self._origin, min(rest or wait or 0.0, MOST_OBEYED_SECONDS))
+            rest = seconds_wanted(values, run.wall_clock()) or wait
+            if rest:
+                run.pacing.cool_down(self._origin, min(rest, MOST_OBEYED_SECONDS))
         return wait
 
     def _again(self, wait: float) -> None:
@@ -342,7 +347,7 @@ class Fetching(Phases):
             assert self._sink is not None
             self._sink_is_open = False
             self._sink.end()
-        self._end()
+        done = self._end()
         target = self._target
         assert target is not None
         seconds = ended_at - self._called_at
@@ -350,7 +355,7 @@ class Fetching(Phases):
             self._url, target.url, response.code, fields, body, size, seconds,
             self._timings(seconds), self._attempts, self._redirects,
         )  # fmt: skip
-        self.done.callback(page)
+        done.callback(page)
 
     def _failed(self, failure: Failure) -> None:
         if self._is_over:
@@ -365,8 +370,7 @@ class Fetching(Phases):
                 found.__cause__ = error
                 error = found
         except BaseException:  # noqa: BLE001 - a bug, which is whose the fetch is to know
-            self._end()
-            self.done.errback(failure)
+            self._end().errback(failure)
             return
         run = self._run
         if self._has_turn:
@@ -384,7 +388,7 @@ class Fetching(Phases):
     def _fail(self, error: FetchError) -> None:
         now = self._run.clock.seconds()
         if error.url:  # several that waited for the same name fail with the same error
-            cause, error = error, FetchError(str(error), error.code)
+            cause, error = error, type(error)(str(error), error.code)
             error.__cause__ = cause
         error.url = self._url
         if self._target is not None:
@@ -395,8 +399,7 @@ class Fetching(Phases):
                 self._target.url, seconds, self._timings(seconds), self._attempts,
                 self._redirects, self._status,
             )  # fmt: skip
-        self._end()
-        self.done.errback(error)
+        self._end().errback(error)
 
     # What it holds, and how long it took.
 
@@ -415,18 +418,27 @@ class Fetching(Phases):
     def _drop(self) -> None:
         assert self._sink is not None
         self._sink_is_open = False
-        self._sink.drop()
+        try:
+            self._sink.drop()
+        except Exception:  # noqa: BLE001 - what the fetch came to is told, whatever a sink does then
+            _log.failure("what there was of {url} could not be dropped", url=masked(self._url))
 
-    def _end(self) -> None:
+    def _end(self) -> Deferred[Page]:
+        """Free all that it has; gives its Deferred, which it does not know any more: that knows it,
+        and neither shall wait for the garbage collector."""
         self._is_over = True
         waited, self._waited = self._waited, None
         if waited is not None:
             waited.cancel()
-        elif self._request is not None and self._request.answered is self:
-            self._request.cancel()
+        request = self._request
+        if request is not None and request.answered is self:
+            request.cancel()
         if self._sink_is_open:
             self._drop()
         run = self._run
         run.deadlines.forget(self)
         run.running.discard(self)
         self._free()
+        done = self.done
+        del self.done
+        return done

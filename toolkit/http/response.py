@@ -109,7 +109,7 @@ class Response:
         """
         if self._end is not _WHOLE or self._reader is not None:
             return None
-        self._reader = self
+        self._reader = _WHOLE  # nobody else's now
         pieces = self._pieces
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
