@@ -107,8 +107,10 @@ class Connection(Protocol):
         else:
             first = False
         if parser.complete:
+            if not first:
+                self._pool.stalls.forget(self)
             self._finish(response, now)
-        else:
+        elif response.is_read:  # else it waits for its reader, who is not timed
             self._pool.stalls.watch(self, now)
             if first:
                 self._read_by(LONG_READ_BYTES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -186,10 +187,8 @@ class Fetcher:
             A Deferred that fires when nothing is left open.
         """
         self._closed = True
-        # First those that wait: none of them shall begin with what the others give back.
-        self._run.pacing.cancel()
-        self._run.turns.cancel()
-        for fetching in list(self._run.running):
+        # Those that wait end first: none of them is to get a turn by the end of another.
+        for fetching in sorted(self._run.running, key=attrgetter("has_turn")):
             fetching.give_up(FetchCancelled("the fetcher was closed"))
         self._run.deadlines.stop()
         if self._own is not None:

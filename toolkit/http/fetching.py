@@ -63,7 +63,7 @@ class Fetching(Phases):
     _origin: Any = None
     _is_paced = _is_over = _sink_is_open = False
     _waited: Deferred[Any] | None = None
-    _began_at = 0.0
+    _has_begun = False
     _attempts = 1
     _redirects: tuple[str, ...] = ()
     _status: int | None = None
@@ -97,6 +97,11 @@ class Fetching(Phases):
         self._run.running.add(self)
         self._approach(False)
         return done
+
+    @property
+    def has_turn(self) -> bool:
+        """Whether it is being fetched now, and does not wait."""
+        return self._has_turn
 
     def give_up(self, error: FetchError) -> None:
         """End it now; what it has is freed before its Deferred fails.
@@ -163,9 +168,10 @@ class Fetching(Phases):
         run, target, asked = self._run, self._target, self._asked
         assert target is not None
         self._has_turn = True
+        self._waited = None  # from here on it is the request that is waited for
         now = self._asked_at = run.clock.seconds()
-        if not self._began_at:
-            self._began_at = now
+        if not self._has_begun:
+            self._has_begun = True
             run.deadlines.watch(self, now)
             run.retrying.begin()
         headers = self._headers(target)
@@ -177,6 +183,7 @@ class Fetching(Phases):
                 run.own.send(request)
             else:
                 uri = target.url.encode("ascii")
+                self._stands = "first_byte"
                 asking = run.agent.request(asked.method, uri, headers, producer)
                 self._wait(asking, self._answered)
         except Exception:  # noqa: BLE001 - FetchError, or what another agent raised: it is the fetch's
@@ -257,8 +264,12 @@ class Fetching(Phases):
         self._redirects = (*self._redirects, target.url)
         self._asked = self._asked.redirected(self._status, following.origin == target.origin)
         self._target = following
-        self._free()
+        run, origin = self._run, self._origin
+        self._has_turn = self._is_paced = False
         self._approach(True)
+        # Only now, that it waits already, or others would be before it.
+        run.pacing.give_back(origin)
+        run.turns.give_back()
 
     def _wait_of(self, fields: list[tuple[bytes, bytes]], status: int) -> float | None:
         """How long to wait before another try; None where this answer is final."""
