@@ -136,6 +136,21 @@ def test_the_line_that_is_made_at_once_is_the_one_that_care_would_make(
     assert line is None or line == render._with_care(event)
 
 
+@settings(max_examples=200, deadline=None)
+@given(some.lists(some.dictionaries(names, plain, max_size=3), max_size=4), some.booleans())
+def test_lines_that_are_made_together_are_those_that_each_event_has(
+    many: list[dict[str, Any]], hidden: bool
+) -> None:
+    masks = Masks()
+    if hidden:
+        masks.hide("hunter2")
+    render = JsonFormat(masks)
+    event: LogEvent = {"log_format": "plain", "log_namespace": "shop", "log_time": 1e9 + 0.25}
+    events: list[LogEvent] = [{**fields, **event} for fields in many]
+    held = [(record, one) for one in events if (record := render.record(one)) is not None]
+    assert render.together(held) == b"".join(render(one) for _, one in held)
+
+
 def test_a_usual_event_is_made_at_once() -> None:
     event: LogEvent = {"a": 1, "b": "/x?item=1", "c": 0.5, "log_format": "{a}", "log_time": 1e9}
     event |= {"log_namespace": "shop", "log_level": LogLevel.warn}

@@ -117,8 +117,8 @@ def test_a_target_that_logs_each_line_it_is_given_comes_to_an_end(target: Failin
 
 def test_lines_that_follow_at_once_are_written_together_and_in_order(target: FailingTarget) -> None:
     output = Output(target, rendered)
-    output.write(b"a\n", more=True)
-    output.write(b"b\n", more=True)
+    output.hold(b"a\n", b"".join)
+    output.hold(b"b\n", b"".join)
     assert target.lines == []
     output.write(b"c\n")
     output.write(b"d\n")
@@ -130,11 +130,11 @@ def test_lines_that_are_held_are_bounded_and_written_before_a_reopening_and_the_
 ) -> None:
     output = Output(target, rendered)
     for _ in range(501):
-        output.write(b"a\n", more=True)
+        output.hold(b"a\n", b"".join)
     assert "".join(target.lines) == "a\n" * 501
-    output.write(b"b\n", more=True)
+    output.hold(b"b\n", b"".join)
     output.reopen()
-    output.write(b"c\n", more=True)
+    output.hold(b"c\n", b"".join)
     output.close()
     assert target.lines[1:] == ["b\n", "c\n"]
 
@@ -142,7 +142,7 @@ def test_lines_that_are_held_are_bounded_and_written_before_a_reopening_and_the_
 def test_lines_that_are_lost_together_are_counted_each(target: FailingTarget) -> None:
     output = Output(target, rendered)
     target.error = OSError(errno.ENOSPC, "No space left on device")
-    output.write(b"a\n", more=True)
+    output.hold(b"a\n", b"".join)
     output.write(b"b\n")
     assert output.lost == 2
 
@@ -151,7 +151,7 @@ def test_a_pipe_gets_each_line_by_itself(target: FailingTarget) -> None:
     reader, writer = os.pipe()
     target.pipe = Pipe(writer)
     output = Output(target, rendered)
-    output.write(b"a\n", more=True)
+    output.hold(b"a\n", b"".join)
     assert target.lines == ["a\n"]
     target.pipe.close()
     os.close(reader)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timezone
 from math import floor, isfinite
 from typing import Any
@@ -13,6 +13,7 @@ import msgspec
 from twisted.logger import LogEvent, LogLevel
 
 from toolkit.log.message import message_of, traceback_of
+from toolkit.log.plain import KINDS
 from toolkit.log.secrets import Masks
 from toolkit.log.shape import Shape, shape_of
 from toolkit.log.shown import shown
@@ -21,6 +22,9 @@ from toolkit.secret import MASK
 
 Render = Callable[[LogEvent], bytes]
 """Makes an event its line, or lines, in UTF-8 with the newline at the end."""
+
+Held = tuple[msgspec.Struct, LogEvent]
+"""The record of an event of plain values, and the event."""
 
 # What ends a line somewhere, drives a terminal, or shows text in another order than it has:
 # C0, DEL, C1, line and paragraph separators, marks of direction, surrogates, tags.
@@ -31,7 +35,6 @@ _UNSAFE = re.compile(
 _SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _BARE = re.compile(r"[^\s\"=\\]+")
 _AS_THEY_ARE = frozenset({int, bool, type(None)})
-_PLAIN = frozenset({str, int, bool, type(None)})
 _LEVELS = {level: level.name for level in LogLevel.iterconstants()}
 _COLOURS = {"debug": "2", "info": "32", "warn": "33", "error": "31", "critical": "1;31"}
 
@@ -68,17 +71,23 @@ class _Stamp:
 
     def parts(self, event: LogEvent) -> tuple[str, float, str]:
         """The time up to the second, the fraction of it, and the zone."""
-        when: float = event.get("log_time") or 0.0
+        when = event.get("log_time")
         if type(when) is not float or not 0 < when < 1e11:
             when = time.time()
-        when += 5e-7  # whoever cuts it off at the microsecond has it rounded
-        second = floor(when)
-        known, begin, zone = self._known
-        if known != second:
+        second, begin, zone = self._known
+        fraction = when - second + 5e-7  # whoever cuts it off at the microsecond has it rounded
+        if not 0 <= fraction < 1:
+            second = floor(when + 5e-7)
             moment = datetime.fromtimestamp(second, UTC).astimezone(self._zone)
             begin, zone = moment.strftime(self._begin), moment.isoformat()[19:]
             self._known = (second, begin, zone)
-        return begin, when - second, zone
+            fraction = max(0.0, when - second + 5e-7)
+        return begin, fraction, zone
+
+
+def _is_finite(record: msgspec.Struct) -> bool:
+    values = msgspec.structs.astuple(record)
+    return all(isfinite(value) for value in values if type(value) is float)
 
 
 class JsonFormat:
@@ -96,6 +105,7 @@ class JsonFormat:
         self._values = Values(masks)
         self._stamp = _Stamp(UTC, "%Y-%m-%dT%H:%M:%S.")
         self._encode = msgspec.json.Encoder().encode
+        self._encode_lines = msgspec.json.Encoder().encode_lines
 
     def __call__(self, event: LogEvent) -> bytes:
         """The event's line."""
@@ -108,32 +118,50 @@ class JsonFormat:
         Returns:
             The line, or None if something in the event asks for more care.
         """
-        shape = shape_of(event)
+        record = self.record(event)
+        return None if record is None else self._lines([record])
+
+    def record(self, event: LogEvent) -> msgspec.Struct | None:
+        """What an event of plain values says, from which lines are made `together`.
+
+        Returns:
+            The record, or None if something in the event asks for more care.
+        """
+        plain = shape_of(event).plain
         namespace = event.get("log_namespace")
-        if not shape.is_plain or type(namespace) is not str:
+        if plain is None or type(namespace) is not str:
             return None
         if type(event.get("log_text", "")) is not str:
             return None
-        try:
-            record: dict[str, Any] = {
-                "time": self._time(event),
-                "level": _LEVELS.get(event.get("log_level"), "info"),
-                "namespace": namespace,
-                "message": "",
-            }
-            for key, name in shape.fields:
-                value = record[name] = event[key]
-                kind = type(value)
-                if kind not in _PLAIN and not (kind is float and isfinite(value)):
-                    return None
-            # Only now: what is not plain would run code of its own in there.
-            record["message"] = shape.format.format_map(event)  # type: ignore[union-attr] # it is plain
-            line: bytes = self._encode(record)
-        except (LookupError, TypeError, ValueError):
-            return None  # a format that does not fit, half of a surrogate pair, a huge number
-        if len(line) > SHORT or not line.isascii() or 0x7F in line or self._masks.touch(line):
+        values = plain.values(event)
+        if not KINDS.issuperset(map(type, values)):
             return None
-        return line + b"\n"
+        try:
+            # Only now: what is not plain would run code of its own in there.
+            message = plain.message(event)
+        except (LookupError, TypeError, ValueError):
+            return None  # a format that does not fit, a number of too many digits
+        level = _LEVELS.get(event.get("log_level"), "info")
+        return plain.record(self._time(event), level, namespace, message, *values)
+
+    def together(self, held: Sequence[Held]) -> bytes:
+        """The lines of events, and of the records that were made of them."""
+        lines = self._lines([record for record, _ in held])
+        return b"".join([self(event) for _, event in held]) if lines is None else lines
+
+    def _lines(self, records: list[msgspec.Struct]) -> bytes | None:
+        try:
+            lines: bytes = self._encode_lines(records)
+        except ValueError:  # half of a surrogate pair, a huge number
+            return None
+        if not lines.isascii() or 0x7F in lines or self._masks.touch(lines):
+            return None
+        # A float that is not finite has become null.
+        if b":null" in lines and not all(map(_is_finite, records)):
+            return None
+        if len(lines) > SHORT and max(map(len, lines.split(b"\n"))) > SHORT:
+            return None
+        return lines
 
     def _time(self, event: LogEvent) -> str:
         second, fraction, _ = self._stamp.parts(event)

@@ -6,7 +6,7 @@ import atexit
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from twisted.logger import LogEvent, LogLevel
 
@@ -56,28 +56,24 @@ class Output:
         self._busy = False
         self._reopening = False
         self._waiting: list[bytes] = []
-        self._held: list[bytes] = []  # more follow at once
+        self._held: list[object] = []  # more follow at once
+        self._together: Callable[[list[Any]], bytes] = lambda _: b""
         self._draining: threading.Thread | None = None
 
-    def write(self, line: bytes, more: bool = False) -> None:
+    def write(self, line: bytes) -> None:
         """Write a line, or count it as lost.
 
         Args:
             line: The line.
-            more: Whether another one follows at once, with which it may be written.
         """
         with self._lock:
             if self._busy:
                 self._wait(line)
                 return
-            if more and self._target.pipe is None and len(self._held) < _TOGETHER:
-                self._held.append(line)
-                return
             self._busy = True
             try:
                 if self._held:
-                    self._held.append(line)
-                    self._put_held()
+                    self._put_held(line)
                 else:
                     self._put(line)
                 if self._waiting or self._reopening:
@@ -87,6 +83,20 @@ class Output:
                     self._have_drained()
             finally:
                 self._busy = False
+
+    def hold(self, one: object, together: Callable[[list[Any]], bytes]) -> None:
+        """Keep what becomes a line until the next one is written, which follows at once.
+
+        Args:
+            one: What becomes a line.
+            together: Makes what was kept its lines.
+        """
+        with self._lock:
+            if self._busy or self._target.pipe is not None or len(self._held) >= _TOGETHER:
+                self.write(together([one]))
+                return
+            self._held.append(one)
+            self._together = together
 
     def lose(self, reason: str) -> None:
         """Count a line that could not even be made.
@@ -187,10 +197,10 @@ class Output:
             self._target.reopen()
             self._tell_trouble()
 
-    def _put_held(self) -> None:
+    def _put_held(self, last: bytes = b"") -> None:
         held, self._held = self._held, []
         if held:
-            self._put(b"".join(held), len(held))
+            self._put(self._together(held) + last, len(held) + bool(last))
 
     def _put(self, line: bytes, count: int = 1) -> None:
         if not self._try(line):

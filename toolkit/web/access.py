@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextvars import Context, copy_context
+from collections.abc import Callable, Sequence
+from contextvars import Context
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import LogEvent, LogLevel, globalLogPublisher
+
+from toolkit.log import context_fields
 
 GONE = 499
 """The status of a request whose peer left before it was answered: nginx's, as HTTP has none."""
@@ -27,7 +29,7 @@ class AccessLog:
 
     def __init__(self, reactor: IReactorTime) -> None:
         self._reactor = reactor
-        self._waiting: list[tuple[Context, LogEvent]] = []
+        self._waiting: list[LogEvent] = []
         self._gathers = False
 
     def start(self) -> None:
@@ -67,7 +69,8 @@ class AccessLog:
         if gone:
             event["gone"] = True
         waiting = self._waiting
-        waiting.append((copy_context(), event))
+        fields = context_fields()
+        waiting.append({**fields, **event} if fields else event)
         if not self._gathers or len(waiting) >= _MOST:
             self._log()
         elif len(waiting) == 1:
@@ -75,8 +78,13 @@ class AccessLog:
 
     def _log(self) -> None:
         waiting, self._waiting = self._waiting, []
-        publish: Callable[[LogEvent], None] = globalLogPublisher
-        for _, event in waiting[:-1]:
+        for event in waiting[:-1]:
             event["log_more"] = True
-        for context, event in waiting:
-            context.run(publish, event)
+        # Not with the fields of whichever request was the last.
+        Context().run(_publish, waiting)
+
+
+def _publish(events: Sequence[LogEvent]) -> None:
+    publish: Callable[[LogEvent], None] = globalLogPublisher
+    for event in events:
+        publish(event)
