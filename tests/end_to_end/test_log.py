@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -110,6 +111,17 @@ def test_while_its_log_is_a_fifo_that_nobody_reads_requests_are_answered(tmp_pat
                 lost = re.search(rb"(\d+) log lines were lost: Broken pipe", line)
             assert int(lost[1]) > 10
             assert b"404" in again.readline()
+
+
+def test_when_its_terminal_is_closed_requests_are_answered(tmp_path: Path) -> None:
+    master, slave = pty.openpty()
+    # twistd ends on the SIGHUP of a terminal that is its own; this one is only written to.
+    with served(tmp_path, "", stdout=slave, stderr=slave, start_new_session=True):
+        os.close(slave)
+        with open(master, "rb", buffering=0) as terminal:
+            port = port_in(terminal)
+            assert asked(port, 10) == 10
+        assert asked(port, 50) == 50
 
 
 def test_a_full_device_costs_lines_alone(tmp_path: Path) -> None:
