@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings, strategies as some
-from twisted.logger import LogEvent, LogLevel
+from twisted.logger import LogEvent, LogLevel, LogPublisher
+from twisted.python import log as legacy
 from twisted.python.failure import Failure
 
 from tests.log.written import Written
@@ -182,3 +183,33 @@ def test_what_logging_is_told_has_its_secrets_masked() -> None:
         logging.getLogger("shop").info({"password": "hunter2", "user": "ann"})
         assert "hunter2" not in lines.stream.getvalue()
         assert lines.messages[1] == "{'password': '****', 'user': 'ann'}"
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize("how", ["twisted", "logging", "old"])
+def test_no_secret_is_told_in_a_message_a_field_or_a_traceback(form: Any, how: str) -> None:
+    with bridged(form) as lines:
+        lines.log.hide("hunter2")
+        fields: Any = {
+            "password": "s3cret-one",
+            "seen": "hunter2",
+            "url": "http://a:s3cret-two@db/",
+        }
+        try:
+            raise ConnectionError("hunter2 at http://ann:s3cret-two@db/?token=s3cret-three")
+        except ConnectionError as error:
+            if how == "twisted":
+                lines.logger().failure("{password} {seen} {url} {log_failure.value}", **fields)
+            elif how == "logging":
+                logging.getLogger("shop").exception(
+                    "%(password)s %(seen)s %(url)s", fields, extra={**fields, "error": error}
+                )
+            else:
+                published = LogPublisher(lines.log)
+                old: Any = legacy.LogPublisher(publishPublisher=published)
+                old.msg(failure=Failure(), why="hunter2", isError=1, **fields)  # as legacy.err
+        written = lines.stream.getvalue()
+    assert "ConnectionError: **** at http://****@db/?token=****" in written
+    assert written.count("****") > 5
+    for secret in ("hunter2", "s3cret"):
+        assert secret not in written

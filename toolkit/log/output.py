@@ -14,6 +14,7 @@ from toolkit.log.pipe import LinesLost, Pipe
 
 _WAITING = 100
 _TOGETHER = 500  # lines of events that follow each other at once
+_AGAIN_SECONDS = 1.0  # from one attempt to say what was lost to the next
 _LAST_SECONDS = 0.5  # that a slow reader is given at the end for what is kept for it
 
 
@@ -39,7 +40,8 @@ class Output:
 
     Any thread may write. What is logged while a line is being written (by a signal's handler, or
     by what the garbage collector runs) is written after it. What a target's pipe keeps for a slow
-    reader is written by a thread, which runs while there is some.
+    reader is written by a thread, which runs while there is some, or lines are lost that were not
+    told of yet.
 
     Args:
         target: Where lines go.
@@ -59,6 +61,7 @@ class Output:
         self._held: list[object] = []  # more follow at once
         self._together: Callable[[list[Any]], bytes] = lambda _: b""
         self._draining: threading.Thread | None = None
+        self._closed = threading.Event()
 
     def write(self, line: bytes) -> None:
         """Write a line, or count it as lost.
@@ -78,8 +81,7 @@ class Output:
                     self._put(line)
                 if self._waiting or self._reopening:
                     self._catch_up()
-                pipe = self._target.pipe
-                if pipe is not None and pipe.waiting:
+                if self.lost or self._is_kept():
                     self._have_drained()
             finally:
                 self._busy = False
@@ -125,10 +127,17 @@ class Output:
             if self.lost:
                 self._try(b"")
             self._finish()
+            self._closed.set()
             self._target.close()
 
+    def _is_kept(self) -> bool:
+        pipe = self._target.pipe
+        return pipe is not None and pipe.waiting
+
     def _have_drained(self) -> None:
-        """Have a thread write what is kept, and say then what was lost."""
+        """Have a thread write what is kept, and say what was lost as soon as that can be said."""
+        if self._closed.is_set():
+            return
         if self._draining is None:
             atexit.register(self._finish)
         # One that was running when the process forked is not alive in the child.
@@ -137,23 +146,27 @@ class Output:
             self._draining.start()
 
     def _drain(self) -> None:
-        while (pipe := self._target.pipe) is not None:
-            pipe.wait(1.0)
+        while True:
+            pipe = self._target.pipe
+            if pipe is not None and pipe.waiting:
+                pipe.wait(_AGAIN_SECONDS)
+            else:
+                self._closed.wait(_AGAIN_SECONDS)
             with self._lock:
-                if not self._drained():
+                if self._closed.is_set() or not self._drained():
                     # Under the lock: who keeps more from now on begins another thread.
                     self._draining = None
                     atexit.unregister(self._finish)
                     return
 
     def _drained(self) -> bool:
-        """Write what can be written of what is kept; whether there is more."""
-        pipe = self._target.pipe
+        """Write what can be written of what is owed; whether there is more."""
         busy, self._busy = self._busy, True
         try:
+            pipe = self._target.pipe
             if pipe is not None and pipe.waiting:
                 pipe.drain()
-            if self.lost and not (pipe is not None and pipe.waiting):
+            if self.lost and not self._is_kept():
                 self._try(b"")
             if self._waiting or self._reopening:
                 self._catch_up()
@@ -161,7 +174,7 @@ class Output:
             self._count(error)
         finally:
             self._busy = busy
-        return pipe is not None and pipe.waiting
+        return self.lost > 0 or self._is_kept()
 
     def _finish(self) -> None:
         """Give the reader a moment for what is kept."""
