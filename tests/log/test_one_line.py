@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 
 from tests.log.written import Written
 from toolkit.log import LogSettings
-from toolkit.log.format import JsonFormat
+from toolkit.log.jsonline import JsonFormat
 from toolkit.log.secrets import Masks
 
 HOSTILE = "\r\n\x1b\x00\x85\x9b\u2028\u2029\ud800\udfff\u202e\x7f\x0b\x0c\x1c\x1e"

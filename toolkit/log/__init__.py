@@ -21,13 +21,14 @@ from twisted.logger import ILogObserver, LogEvent
 from zope.interface import implementer
 
 from toolkit.log.file import RotatedFile
-from toolkit.log.format import JsonFormat, TextFormat
+from toolkit.log.jsonline import JsonFormat
 from toolkit.log.levels import LEVELS, Level, Unwanted
 from toolkit.log.message import without_legacy
 from toolkit.log.output import Output
 from toolkit.log.secrets import Masks
 from toolkit.log.stdlib import LoggingBridge, bridge_logging
 from toolkit.log.stream import TextStream
+from toolkit.log.textline import TextFormat
 from toolkit.settings import Meta, Settings
 
 _DEEPEST = 3  # an object that logs when it is shown would otherwise log itself for ever

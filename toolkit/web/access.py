@@ -21,7 +21,8 @@ _MOST = 1000  # events that may wait for the end of a turn
 class AccessLog:
     """Logs requests, those of one turn of the reactor together: that takes half the time.
 
-    An event has the time when its request ended, and the fields of the `log_context` it ended in.
+    They have one time, when the first of them ended, as nginx takes the time once a turn; the
+    seconds that each took are its own, and so are the fields of the `log_context` it ended in.
 
     Args:
         reactor: Whose turns they are.
@@ -31,6 +32,7 @@ class AccessLog:
         self._reactor = reactor
         self._waiting: list[LogEvent] = []
         self._gathers = False
+        self._time = 0.0
 
     def start(self) -> None:
         """The reactor runs: what is added from now on is logged when its turn ends."""
@@ -51,6 +53,9 @@ class AccessLog:
             status: What it was answered, or GONE.
             gone: Whether the connection was lost before the answer was complete.
         """
+        waiting = self._waiting
+        if not waiting:
+            self._time = time.time()
         # Logger.info makes the same event, for more than all the rest of this costs.
         event: LogEvent = {
             "method": method.decode("latin-1"),
@@ -64,11 +69,10 @@ class AccessLog:
             "log_namespace": __name__,
             "log_source": None,
             "log_format": "{method} {path} {status}",
-            "log_time": time.time(),
+            "log_time": self._time,
         }
         if gone:
             event["gone"] = True
-        waiting = self._waiting
         fields = context_fields()
         waiting.append({**fields, **event} if fields else event)
         if not self._gathers or len(waiting) >= _MOST:
