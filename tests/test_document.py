@@ -218,7 +218,7 @@ def test_a_name_that_is_not_in_the_file_is_told_without_a_place(file: Path) -> N
 
 
 @given(some.binary(max_size=200) | some.text(max_size=200).map(str.encode))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_no_file_gives_a_traceback(file: Path, content: bytes) -> None:
     file.write_bytes(content)
     try:
