@@ -21,12 +21,8 @@ UNSAFE = re.compile(
     "\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
 
-_NAMES: dict[Any, str] = {level: level.name for level in LogLevel.iterconstants()}
-
-
-def level_name(event: LogEvent) -> str:
-    """The name of an event's level; one that has none counts as info."""
-    return _NAMES.get(event.get("log_level"), "info")
+LEVEL_NAMES: dict[Any, str] = {level: level.name for level in LogLevel.iterconstants()}
+"""The levels in words; an event that has none counts as info."""
 
 
 def time_of(event: LogEvent) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from twisted.logger import LogEvent
 
-from toolkit.log.format import UNSAFE, Stamp, level_name, time_of
+from toolkit.log.format import LEVEL_NAMES, UNSAFE, Stamp, time_of
 from toolkit.log.message import message_of, traceback_of
 from toolkit.log.plain import KINDS
 from toolkit.log.secrets import Masks
@@ -91,7 +91,7 @@ class JsonFormat:
             message = plain.message(event)
         except (LookupError, TypeError, ValueError):
             return None  # a format that does not fit, a number of too many digits
-        level = level_name(event)
+        level = LEVEL_NAMES.get(event.get("log_level"), "info")
         return plain.record(self._time(event), level, namespace, message, *values)
 
     def together(self, held: Sequence[Held]) -> bytes:
@@ -114,9 +114,10 @@ class JsonFormat:
         return lines
 
     def _time(self, event: LogEvent) -> str:
-        when = time_of(event)
+        when = event.get("log_time")
         known, text = self._known
-        if when != known:
+        if type(when) is not float or when != known:
+            when = time_of(event)
             second, fraction, _ = self._stamp.parts(when)
             text = "%s%06dZ" % (second, fraction * 1e6)  # noqa: UP031 - twice as fast
             self._known = (when, text)
@@ -128,7 +129,7 @@ class JsonFormat:
         namespace = event.get("log_namespace", "-")
         record: dict[str, Any] = {
             "time": self._time(event),
-            "level": level_name(event),
+            "level": LEVEL_NAMES.get(event.get("log_level"), "info"),
             "namespace": namespace if type(namespace) is str else shown(namespace),
             "message": message_of(shape, event, values),
         }

@@ -81,7 +81,8 @@ class Output:
                     self._put(line)
                 if self._waiting or self._reopening:
                     self._catch_up()
-                if self.lost or self._is_kept():
+                pipe = self._target.pipe
+                if self.lost or (pipe is not None and pipe.waiting):
                     self._have_drained()
             finally:
                 self._busy = False

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from twisted.logger import LogEvent
 
-from toolkit.log.format import UNSAFE, Stamp, level_name, time_of
+from toolkit.log.format import LEVEL_NAMES, UNSAFE, Stamp, time_of
 from toolkit.log.message import message_of, traceback_of
 from toolkit.log.secrets import Masks
 from toolkit.log.shape import Shape, shape_of
@@ -53,7 +53,7 @@ class TextFormat:
         """The event's line, or on a terminal its lines."""
         shape = shape_of(event)
         second, fraction, zone = self._stamp.parts(time_of(event))
-        level = f"{level_name(event):<8}"
+        level = f"{LEVEL_NAMES.get(event.get('log_level'), 'info'):<8}"
         if self._terminal:
             level = f"\x1b[{_COLOURS.get(level.rstrip(), '0')}m{level}\x1b[0m"
         namespace = one_line(self._values.text(shown(event.get("log_namespace", "-"))))
