@@ -139,9 +139,7 @@ def failed(url: str, error: FetchError) -> Result:
     problem = Problem(error.code, error.phase, str(error))
     trail = error.trail
     if trail is None:
-        return Result(
-            url, None, None, 0, 0.0, _phases(Timings()), 0, [], None, None, None, problem
-        )
+        return Result(url, None, None, 0, 0.0, _phases(Timings()), 0, [], None, None, None, problem)
     return Result(
         url,
         trail.final_url,

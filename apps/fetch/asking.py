@@ -1,0 +1,211 @@
+"""One URL, from the request to its result: saved, checked, with its title, where that is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
+
+from apps.fetch.checking import Checksums, digesting
+from apps.fetch.refreshing import NOT_MODIFIED, conditions, unchanged
+from apps.fetch.request import Request
+from apps.fetch.result import Kept, Problem, Result, answered, failed, field_of
+from apps.fetch.saving import Place, Target, write_failed
+from toolkit.http.failures import FetchError
+from toolkit.http.page import Page
+
+TITLE_BYTES = 262_144
+"""How much of a saved file its title is looked for in."""
+
+_BLOCKED_SECONDS = 0.02
+_NO_BODY = (NOT_MODIFIED, 204)
+
+TitleOf = Callable[[bytes, bytes | None], str | None]
+"""`title_of(body, content_type)`: the title, None where there is none."""
+
+
+class Fetches(Protocol):
+    """What fetches: a Fetcher, or in a test what stands for one."""
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        headers: Sequence[tuple[str, str]] = (),
+        body: bytes | None = None,
+    ) -> Deferred[Page]:
+        """The page, its body in memory."""
+
+    def download(
+        self,
+        url: str,
+        path: str,
+        method: str = "GET",
+        headers: Sequence[tuple[str, str]] = (),
+        body: bytes | None = None,
+    ) -> Deferred[Page]:
+        """The page, its body in a file."""
+
+    def close(self) -> Deferred[None]:
+        """Leave nothing open."""
+
+
+class Asking:
+    """Asks URLs, and makes of whatever comes of it a result.
+
+    Args:
+        reactor: The reactor.
+        fetches: The Fetcher.
+        request: What is sent.
+        target: Where bodies are saved, None where they are not.
+        checksums: What bodies have to be, None where they may be anything.
+        title_of: Finds the title, None where it is not asked for.
+        keeps: Whether results are for a journal: Kept.
+        wait_seconds: How long to wait until somebody reads from a FIFO.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        fetches: Fetches,
+        request: Request | None = None,
+        target: Target | None = None,
+        checksums: Checksums | None = None,
+        title_of: TitleOf | None = None,
+        keeps: bool = False,
+        wait_seconds: float = 30.0,
+    ) -> None:
+        self._reactor = reactor
+        self._fetches = fetches
+        self._request = request or Request()
+        self._target = target
+        self._checksums = checksums
+        self._title_of = title_of
+        self._keeps = keeps
+        self._wait_seconds = wait_seconds
+
+    def ask(self, url: str, former: Kept | None = None) -> Deferred[Result]:
+        """Ask one URL.
+
+        Args:
+            url: As it was given.
+            former: Its result so far: it is asked for only if it has changed.
+
+        Returns:
+            A Deferred with the result, failures included. Cancelling it fails it with
+            CancelledError, and no file is left.
+        """
+        method, headers, body = self._request
+        if former is not None and method in ("GET", "HEAD") and self._checksums is None:
+            saves, titles = self._target is not None, self._title_of is not None
+            headers = (*headers, *conditions(former, saves, titles))
+        if self._target is not None:
+            return Deferred.fromCoroutine(self._save(self._target, url, headers, former))
+        asked = self._fetches.request(method, url, headers, body)
+        return asked.addCallbacks(
+            self._answered, self._failed, callbackArgs=(url, former), errbackArgs=(url,)
+        )
+
+    def _answered(self, page: Page, url: str, former: Kept | None) -> Result:
+        if self._title_of is None and self._checksums is None and not self._keeps:
+            return answered(url, page)  # most are, and there are many
+        result = self._result(url, page, page.body)
+        if self._checksums is not None and page.status < 400:
+            import hashlib
+
+            try:
+                self._checksums.verify(url, None, hashlib.sha256(page.body).digest())
+            except FetchError as error:
+                return _spoilt(result, error)
+        return _or_former(result, former)
+
+    def _failed(self, failure: Failure, url: str) -> Result:
+        error = failure.value
+        if not isinstance(error, FetchError) or isinstance(error, CancelledError):
+            failure.raiseException()
+        return self._kept(failed(url, error))
+
+    def _kept(self, result: Result) -> Result:
+        return Kept(*(getattr(result, name) for name in _FIELDS)) if self._keeps else result
+
+    def _result(self, url: str, page: Page, body: bytes) -> Result:
+        title = None
+        if self._title_of is not None:
+            kind = field_of(page, b"content-type")
+            title = self._title_of(body, None if kind is None else kind.encode("latin-1"))
+        result = self._kept(answered(url, page, title))
+        if isinstance(result, Kept):
+            result.etag = field_of(page, b"etag")
+            result.last_modified = field_of(page, b"last-modified")
+        return result
+
+    async def _save(
+        self, target: Target, url: str, headers: tuple[tuple[str, str], ...], former: Kept | None
+    ) -> Result:
+        method, _, body = self._request
+        place: Place | None = None
+        result: Result | None = None
+        try:
+            place = target.place(url)
+            page = await self._fetches.download(url, place.partial, method, headers, body)
+            result = self._result(url, page, self._beginning_of(place))
+            if page.status < 400 and page.status not in _NO_BODY:
+                await self._check(place, url)
+                await self._keep(place)
+                result.path = place.name
+            return _or_former(result, former)
+        except CancelledError:
+            raise
+        except FetchError as error:
+            return self._kept(failed(url, error)) if result is None else _spoilt(result, error)
+        except OSError as error:
+            problem = write_failed(None if place is None else place.name, error)
+            return self._kept(failed(url, problem)) if result is None else _spoilt(result, problem)
+        finally:
+            if place is not None:
+                place.drop()
+
+    def _beginning_of(self, place: Place) -> bytes:
+        if self._title_of is None:
+            return b""
+        with open(place.partial, "rb") as file:
+            return file.read(TITLE_BYTES)
+
+    async def _check(self, place: Place, url: str) -> None:
+        if self._checksums is None:
+            return
+        found: list[bytes] = []
+        await self._steps(digesting(place.partial, found.append))
+        self._checksums.verify(url, place.name, found[0])
+
+    async def _keep(self, place: Place) -> None:
+        until = self._reactor.seconds() + self._wait_seconds
+        while place.blocks():
+            if self._reactor.seconds() >= until:
+                raise OSError(0, f"nobody has read from it within {self._wait_seconds:g} s")
+            await deferLater(self._reactor, _BLOCKED_SECONDS)
+        await self._steps(place.keep())
+
+    async def _steps(self, steps: Iterator[bool]) -> None:
+        # The reactor sees to the others between two of them.
+        for waits in steps:
+            await deferLater(self._reactor, _BLOCKED_SECONDS if waits else 0.0)
+
+
+_FIELDS = Result.__struct_fields__
+
+
+def _spoilt(result: Result, error: FetchError) -> Result:
+    """An answer came, and what was to be done with its body could not be."""
+    result.error = Problem(error.code, error.phase or "body", str(error))
+    result.path = None
+    return result
+
+
+def _or_former(result: Result, former: Kept | None) -> Result:
+    if former is None or result.status != NOT_MODIFIED:
+        return result
+    return unchanged(result, former)
