@@ -21,7 +21,6 @@ TITLE_BYTES = 262_144
 """How much of a saved file its title is looked for in."""
 
 _BLOCKED_SECONDS = 0.02
-_NO_BODY = (NOT_MODIFIED, 204)
 
 TitleOf = Callable[[bytes, bytes | None], str | None]
 """`title_of(body, content_type)`: the title, None where there is none."""
@@ -101,7 +100,11 @@ class Asking:
         method, headers, body = self._request
         if former is not None and method in ("GET", "HEAD") and self._checksums is None:
             saves, titles = self._target is not None, self._title_of is not None
-            headers = (*headers, *conditions(former, saves, titles))
+            asked_if = conditions(former, saves, titles)
+            headers = (*headers, *asked_if)
+            former = former if asked_if else None
+        else:
+            former = None
         if self._target is not None:
             return Deferred.fromCoroutine(self._save(self._target, url, headers, former))
         asked = self._fetches.request(method, url, headers, body)
@@ -152,7 +155,7 @@ class Asking:
             place = target.place(url)
             page = await self._fetches.download(url, place.partial, method, headers, body)
             result = self._result(url, page, self._beginning_of(place))
-            if page.status < 400 and page.status not in _NO_BODY:
+            if page.status < 400 and page.status != NOT_MODIFIED:
                 await self._check(place, url)
                 await self._keep(place)
                 result.path = place.name

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from apps.fetch.digests import Digests
 from apps.fetch.naming import last_name_in
-from apps.fetch.report import printable
+from apps.fetch.printing import printable
 from toolkit.errors import ToolkitError
 from toolkit.http.failures import FetchError
 

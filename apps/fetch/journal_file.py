@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
-from apps.fetch.report import printable
+from apps.fetch.printing import printable
 from toolkit.errors import ToolkitError
 
 MAX_LINE = 16 * 1024**2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from apps.fetch.report import printable
+from apps.fetch.printing import printable
 from apps.fetch.result import Result, encoded
 
 COLUMNS = (

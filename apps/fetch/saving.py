@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from apps.fetch.naming import name_for
-from apps.fetch.report import printable
+from apps.fetch.printing import printable
 from toolkit.errors import ToolkitError
 from toolkit.http.failures import FetchError
 
