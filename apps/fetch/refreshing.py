@@ -44,13 +44,15 @@ def unchanged(result: Result, former: Kept) -> Kept:
         former: The one before.
 
     Returns:
-        Status, seconds and the way there of the answer; size, type, title, path and what it can
-        be asked again by, of the former result.
+        Status, seconds and the way there of the answer; size, type, title and path of the former
+        result; the validators that the answer has, else the former ones (RFC 9111 §3.2).
     """
     facts = msgspec.structs.asdict(result) | {
         "bytes": former.bytes,
         "content_type": former.content_type,
         "title": former.title,
         "path": former.path,
+        "etag": getattr(result, "etag", None) or former.etag,
+        "last_modified": getattr(result, "last_modified", None) or former.last_modified,
     }
-    return Kept(**facts, etag=former.etag, last_modified=former.last_modified)
+    return Kept(**facts)
