@@ -37,7 +37,9 @@ def result(
 def kept(url: str = URL, status: int = 200, etag: str | None = None) -> Kept:
     """Its result, for a journal."""
     plain = result(url, status)
-    return Kept(*(getattr(plain, name) for name in Result.__struct_fields__), etag=etag)
+    found = Kept(*(getattr(plain, name) for name in Result.__struct_fields__))
+    found.etag = etag
+    return found
 
 
 def error(code: str = "connect-refused", message: str = "it refused", url: str = URL) -> FetchError:

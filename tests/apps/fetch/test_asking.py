@@ -10,7 +10,7 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 
-from apps.fetch.asking import Asking
+from apps.fetch.asking import Asking, TitleOf
 from apps.fetch.checking import Checksums
 from apps.fetch.naming import name_for
 from apps.fetch.request import Request
@@ -30,10 +30,8 @@ def asked(
     url: str = URL,
 ) -> Result:
     clock = Clock()
-    asking = Asking(
-        clock, fetcher, None, target, checksums, (lambda body, _: body.decode()) if titles else None,
-        keeps,
-    )  # fmt: skip
+    title_of: TitleOf | None = (lambda body, _: body.decode()) if titles else None
+    asking = Asking(clock, fetcher, None, target, checksums, title_of, keeps)
     return settled(clock, asking.ask(url, former))
 
 
@@ -187,11 +185,8 @@ def test_with_checksums_the_body_itself_is_asked_for(tmp_path: Path) -> None:
 
 
 def test_a_bug_is_no_result() -> None:
-    class Broken(FakeFetcher):
-        def request(self, *_: object) -> Deferred[object]:  # type: ignore[override]
-            broken: Deferred[object] = Deferred()
-            broken.errback(ZeroDivisionError())
-            return broken
-
+    fetcher = FakeFetcher()
+    asked = Asking(Clock(), fetcher).ask(URL)
+    next(iter(fetcher.waiting.values())).errback(ZeroDivisionError())
     with pytest.raises(ZeroDivisionError):
-        result_of(Asking(Clock(), Broken()).ask(URL))
+        result_of(asked)

@@ -104,7 +104,7 @@ def test_any_bytes_are_read_or_refused_in_one_line(
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ChecksumsRefused, match="cannot read checksums from .*: No such file"):
+    with pytest.raises(ChecksumsRefused, match=r"cannot read checksums from .*: No such file"):
         Checksums(str(tmp_path / "none"))
 
 

@@ -78,7 +78,7 @@ def test_lines_of_each_form_have_their_ends_and_csv_its_header() -> None:
     header, jsonl = line_maker("jsonl")
     assert header == b""
     assert jsonl(OK).endswith(b"}\n")
-    assert list(json.loads(jsonl(OK)))[0] == "url"
+    assert next(iter(json.loads(jsonl(OK)))) == "url"
     header, row = line_maker("csv")
     assert header == ",".join(COLUMNS).encode() + b"\r\n"
     assert row(OK).endswith(b"\r\n")
