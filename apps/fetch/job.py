@@ -144,25 +144,29 @@ class Job:
             return
         self.progress.begun(number, url, self._reactor.seconds())
         asked = self._asking.ask(url, former)
-        self._running[number] = done = cast(Deferred[None], asked)
-        asked.addCallback(self._done, number)
-        done.addErrback(self._not_done)
-        done.addCallback(self._next, number)
+        self._running[number] = cast(Deferred[None], asked)  # before it can be done
+        asked.addCallbacks(self._done, self._not_done, (number,), {}, (number,))
 
     def _done(self, result: Result, number: int) -> None:
-        if isinstance(result, Kept) and self._journal is not None:
-            self._journal.add(result)
-        self._output.add(result)
-        self.summary.add(result)
-        if self._watching is not None:
-            began, now = self.progress.since(number), self._reactor.seconds()
-            self._watching.add(result, began - self.began, now - self.began)
+        try:
+            if isinstance(result, Kept) and self._journal is not None:
+                self._journal.add(result)
+            self._output.add(result)
+            self.summary.add(result)
+            if self._watching is not None:
+                began, now = self.progress.since(number), self._reactor.seconds()
+                self._watching.add(result, began - self.began, now - self.began)
+        except Exception:  # noqa: BLE001 - whatever it is ends the run, and is told there
+            self._not_done(Failure(), number)
+            return
+        self._next(number)
 
-    def _not_done(self, failure: Failure) -> None:
+    def _not_done(self, failure: Failure, number: int) -> None:
         self._given_up += 1
         self._stop(failure)
+        self._next(number)
 
-    def _next(self, _done: None, number: int) -> None:
+    def _next(self, number: int) -> None:
         self.progress.ended(number)
         del self._running[number]
         self._pump()

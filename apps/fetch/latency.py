@@ -49,6 +49,7 @@ class Latencies:
 
     def __init__(self) -> None:
         self._hosts: dict[str, Latency] = {}
+        self._origins: dict[str, Latency] = {}  # by how a URL begins: soon found
 
     def add(self, url: str, seconds: float) -> None:
         """Count one.
@@ -57,12 +58,20 @@ class Latencies:
             url: What was asked.
             seconds: How long it took.
         """
-        host = host_of(url)
-        latency = self._hosts.get(host)
+        end = url.find("/", 8)
+        latency = self._origins.get(url[:end]) if end > 0 else None
         if latency is None:
-            host = host if len(self._hosts) < HOSTS else OTHERS
-            latency = self._hosts.setdefault(host, Latency())
+            latency = self._found(url, end)
         latency.add(seconds)
+
+    def _found(self, url: str, end: int) -> Latency:
+        host = host_of(url)
+        if host not in self._hosts and len(self._hosts) >= HOSTS:
+            host = OTHERS
+        latency = self._hosts.setdefault(host, Latency())
+        if end > 0 and len(self._origins) < HOSTS and host_of(url[:end]) == host:
+            self._origins[url[:end]] = latency
+        return latency
 
     def busiest(self, most: int) -> list[tuple[str, Latency]]:
         """The hosts that were asked most, first the most.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import pytest
 from hypothesis import given, strategies as st
@@ -37,6 +38,14 @@ def test_hosts_are_counted_apart_and_beyond_the_first_200_together() -> None:
         (OTHERS, 50),
         ("7.example", 2),
     ]
+
+
+@given(st.lists(st.sampled_from(["http://a", "http://a/", "http://ab", "http://a?/", "x//a/b"])))
+def test_urls_that_begin_alike_are_not_mixed_up(urls: list[str]) -> None:
+    latencies = Latencies()
+    for url in urls:
+        latencies.add(url, 1.0)
+    assert {host: one.count for host, one in latencies.busiest(9)} == Counter(map(host_of, urls))
 
 
 @pytest.mark.parametrize(
