@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
+from twisted.web.http_headers import Headers
 
-from apps.fetch.checking import Checksums, digesting
+from apps.fetch.checking import Checksums
+from apps.fetch.partial import write_failed
 from apps.fetch.refreshing import NOT_MODIFIED, conditions, unchanged
 from apps.fetch.request import Request
 from apps.fetch.result import Kept, Problem, Result, answered, failed, field_of
-from apps.fetch.saving import Place, Target, write_failed
+from apps.fetch.saving import Place, Target
 from toolkit.http.failures import FetchError
 from toolkit.http.page import Page
-
-TITLE_BYTES = 262_144
-"""How much of a saved file its title is looked for in."""
+from toolkit.http.sink import Sink
 
 _BLOCKED_SECONDS = 0.02
 
@@ -33,23 +33,11 @@ class Fetches(Protocol):
         self,
         method: str,
         url: str,
-        headers: Sequence[tuple[str, str]] = (),
+        headers: Headers | None = None,
         body: bytes | None = None,
+        sink: Sink | None = None,
     ) -> Deferred[Page]:
-        """The page, its body in memory."""
-
-    def download(
-        self,
-        url: str,
-        path: str,
-        method: str = "GET",
-        headers: Sequence[tuple[str, str]] = (),
-        body: bytes | None = None,
-    ) -> Deferred[Page]:
-        """The page, its body in a file."""
-
-    def close(self) -> Deferred[None]:
-        """Leave nothing open."""
+        """The page; where there is a sink, and the status is below 400, its body goes there."""
 
 
 class Asking:
@@ -79,7 +67,8 @@ class Asking:
     ) -> None:
         self._reactor = reactor
         self._fetches = fetches
-        self._request = request or Request()
+        self._method, fields, self._body = request or Request()
+        self._headers = _with(Headers(), fields) if fields else None
         self._target = target
         self._checksums = checksums
         self._title_of = title_of
@@ -97,20 +86,24 @@ class Asking:
             A Deferred with the result, failures included. Cancelling it fails it with
             CancelledError, and no file is left.
         """
-        method, headers, body = self._request
-        if former is not None and method in ("GET", "HEAD") and self._checksums is None:
-            saves, titles = self._target is not None, self._title_of is not None
-            asked_if = conditions(former, saves, titles)
-            headers = (*headers, *asked_if)
-            former = former if asked_if else None
-        else:
-            former = None
+        headers = self._headers
+        if former is not None:
+            headers, former = self._conditional(former)
         if self._target is not None:
             return Deferred.fromCoroutine(self._save(self._target, url, headers, former))
-        asked = self._fetches.request(method, url, headers, body)
+        asked = self._fetches.request(self._method, url, headers, self._body)
         return asked.addCallbacks(
             self._answered, self._failed, callbackArgs=(url, former), errbackArgs=(url,)
         )
+
+    def _conditional(self, former: Kept) -> tuple[Headers | None, Kept | None]:
+        """The headers, and the former result if the answer may be that it still counts."""
+        if self._method not in ("GET", "HEAD") or self._checksums is not None:
+            return self._headers, None
+        fields = conditions(former, self._target is not None, self._title_of is not None)
+        if not fields:
+            return self._headers, None
+        return _with(self._headers or Headers(), fields), former
 
     def _answered(self, page: Page, url: str, former: Kept | None) -> Result:
         if self._title_of is None and self._checksums is None and not self._keeps:
@@ -146,17 +139,19 @@ class Asking:
         return result
 
     async def _save(
-        self, target: Target, url: str, headers: tuple[tuple[str, str], ...], former: Kept | None
+        self, target: Target, url: str, headers: Headers | None, former: Kept | None
     ) -> Result:
-        method, _, body = self._request
         place: Place | None = None
         result: Result | None = None
         try:
             place = target.place(url)
-            page = await self._fetches.download(url, place.partial, method, headers, body)
-            result = self._result(url, page, self._beginning_of(place))
-            if page.status < 400 and page.status != NOT_MODIFIED:
-                await self._check(place, url)
+            partial = place.partial
+            page = await self._fetches.request(self._method, url, headers, self._body, partial)
+            is_good = page.status < 400 and page.status != NOT_MODIFIED
+            result = self._result(url, page, partial.beginning if is_good else page.body)
+            if is_good:
+                if self._checksums is not None:
+                    self._checksums.verify(url, place.name, partial.digest)
                 await self._keep(place)
                 result.path = place.name
             return _or_former(result, former)
@@ -171,31 +166,22 @@ class Asking:
             if place is not None:
                 place.drop()
 
-    def _beginning_of(self, place: Place) -> bytes:
-        if self._title_of is None:
-            return b""
-        with open(place.partial, "rb") as file:
-            return file.read(TITLE_BYTES)
-
-    async def _check(self, place: Place, url: str) -> None:
-        if self._checksums is None:
-            return
-        found: list[bytes] = []
-        await self._steps(digesting(place.partial, found.append))
-        self._checksums.verify(url, place.name, found[0])
-
     async def _keep(self, place: Place) -> None:
         until = self._reactor.seconds() + self._wait_seconds
         while place.blocks():
             if self._reactor.seconds() >= until:
                 raise OSError(0, f"nobody has read from it within {self._wait_seconds:g} s")
             await deferLater(self._reactor, _BLOCKED_SECONDS)
-        await self._steps(place.keep())
-
-    async def _steps(self, steps: Iterator[bool]) -> None:
-        # The reactor sees to the others between two of them.
-        for waits in steps:
+        # The reactor sees to the others between two pieces.
+        for waits in place.keep():
             await deferLater(self._reactor, _BLOCKED_SECONDS if waits else 0.0)
+
+
+def _with(headers: Headers, fields: Iterable[tuple[str, str]]) -> Headers:
+    headers = headers.copy()
+    for name, value in fields:
+        headers.addRawHeader(name.encode("ascii"), value.encode("utf-8", "surrogateescape"))
+    return headers
 
 
 _FIELDS = Result.__struct_fields__

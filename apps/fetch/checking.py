@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator
 
 from apps.fetch.digests import Digests
 from apps.fetch.naming import last_name_in
@@ -18,7 +16,6 @@ from toolkit.http.failures import FetchError
 _LINE = re.compile(rb"(\\?)([0-9a-fA-F]{64}) [ *](.+)", re.DOTALL)
 _ESCAPE = re.compile(rb"\\(.?)", re.DOTALL)
 _ESCAPED = {b"\\": b"\\", b"n": b"\n", b"r": b"\r"}
-_BLOCK = 1024**2
 _MAX_LINE = 131_072
 
 
@@ -117,21 +114,3 @@ class Checksums:
 
 def _unescaped(found: re.Match[bytes]) -> bytes:
     return _ESCAPED.get(found[1], found[0])
-
-
-def digesting(path: str, tell: Callable[[bytes], None]) -> Iterator[bool]:
-    """Digest a file piece by piece; the next may come at a later time.
-
-    Args:
-        path: The file.
-        tell: Called with the SHA-256 in the end.
-
-    Raises:
-        OSError: It cannot be read.
-    """
-    total = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(_BLOCK):
-            total.update(block)
-            yield False
-    tell(total.digest())

@@ -15,6 +15,7 @@ from twisted.internet.defer import CancelledError
 from apps.fetch.asking import Asking
 from apps.fetch.checking import Checksums
 from apps.fetch.digests import Digests
+from apps.fetch.fetch_settings import fetch_settings
 from apps.fetch.html import Report
 from apps.fetch.job import Job
 from apps.fetch.journal import Journal
@@ -25,8 +26,9 @@ from apps.fetch.printing import printable, unreadable
 from apps.fetch.request import Request, request_from
 from apps.fetch.saving import STDOUT, File, Folder, Target
 from apps.fetch.source import Source
-from apps.fetch.wiring import fetch_settings, fetcher_for, title_finder
 from toolkit.errors import ToolkitError
+from toolkit.http.fetcher import Fetcher
+from toolkit.http.title import title_of
 
 _LOOK_AHEAD = 2  # so many times `concurrency` are handed to the Fetcher, which queues by origin
 
@@ -70,14 +72,14 @@ class Command:
             self._selects = Digests().put
         if options.dry_run:
             return
-        self._fetches = fetcher_for(reactor, self._settings)
+        self._fetches = Fetcher(reactor, self._settings)
         asking = Asking(
             reactor,
             self._fetches,
             request,
             target,
             checksums,
-            title_finder() if options.title else None,
+            title_of if options.title else None,
             self._journal is not None,
             self._settings.timeout_seconds,
         )
@@ -166,8 +168,9 @@ class Command:
         try:
             place = self._report_file.place("")
             try:
-                with open(place.partial, "w", encoding="utf-8") as file:
-                    file.write(page)
+                place.partial.begin()
+                place.partial.write(page.encode())
+                place.partial.end()
                 if not place.blocks():
                     for _ in place.keep():
                         pass

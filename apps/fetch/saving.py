@@ -7,13 +7,12 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Protocol
 
 from apps.fetch.naming import name_for
+from apps.fetch.partial import Partial, write_failed
 from apps.fetch.printing import printable
 from toolkit.errors import ToolkitError
-from toolkit.http.failures import FetchError
 
 STDOUT = "-"
 
@@ -25,10 +24,10 @@ class TargetRefused(ToolkitError):
 
 
 class Place(Protocol):
-    """Where the body of one URL goes: first into a file beside, then where it belongs."""
+    """Where the body of one URL goes: first into a file, then where it belongs."""
 
-    partial: str
-    """The file that it is downloaded to."""
+    partial: Partial
+    """The file; the Fetcher writes it."""
 
     name: str | None
     """What it can be opened by when it has been kept; None where it cannot."""
@@ -57,17 +56,6 @@ class Target(Protocol):
         """
 
 
-def write_failed(name: str | None, error: OSError) -> FetchError:
-    """The error for a body that cannot be written.
-
-    Args:
-        name: Where to.
-        error: What the system says.
-    """
-    where = "standard output" if name is None else printable(name)
-    return FetchError(f"cannot write {where}: {error.strerror or error}", "write-failed")
-
-
 class _Beside:
     """A file that is written beside, under a name nobody else uses, and renamed."""
 
@@ -77,19 +65,18 @@ class _Beside:
         folder, last = os.path.split(path)
         # The process and a number: a URL given twice, or to two runs, is not written to one file.
         suffix = f".{os.getpid():x}-{serial:x}.part"
-        kept = last.encode("utf-8", "surrogateescape")[: 255 - len(suffix)]
-        self.partial = os.path.join(folder, kept.decode("utf-8", "surrogateescape") + suffix)
+        kept = os.fsdecode(os.fsencode(last)[: 255 - len(suffix)])
+        self.partial = Partial(os.path.join(folder, kept + suffix), name)
 
     def blocks(self) -> bool:
         return False
 
     def keep(self) -> Iterator[bool]:
-        os.replace(self.partial, self._path)
+        os.replace(self.partial.path, self._path)
         yield from ()
 
     def drop(self) -> None:
-        with suppress(OSError):
-            os.unlink(self.partial)
+        self.partial.drop()
 
 
 class _Through:
@@ -99,8 +86,9 @@ class _Through:
         self.name = path
         self._path = path
         self._descriptor = 1 if path is None else -1
-        descriptor, self.partial = tempfile.mkstemp(prefix="fetch-")
+        descriptor, spool = tempfile.mkstemp(prefix="fetch-")
         os.close(descriptor)
+        self.partial = Partial(spool, spool)
 
     def blocks(self) -> bool:
         if self._descriptor < 0 and self._path is not None:
@@ -114,7 +102,7 @@ class _Through:
         return False
 
     def keep(self) -> Iterator[bool]:
-        with open(self.partial, "rb") as file:
+        with open(self.partial.path, "rb") as file:
             while block := file.read(65_536):
                 left = memoryview(block)
                 while left:
@@ -126,8 +114,7 @@ class _Through:
         self.drop()
 
     def drop(self) -> None:
-        with suppress(OSError):
-            os.unlink(self.partial)
+        self.partial.drop()
         if self._descriptor > 1:
             os.close(self._descriptor)
             self._descriptor = -1

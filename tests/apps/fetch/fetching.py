@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred
+from twisted.web.http_headers import Headers
 
 from apps.fetch.result import Kept, Result, answered
 from toolkit.http.failures import FetchCancelled, FetchError
 from toolkit.http.page import Page, Timings
+from toolkit.http.sink import Sink
 
 URL = "http://a.example/"
 TIMINGS = Timings(queue=0.001, first_byte=0.02, body=0.0104)
@@ -54,55 +55,62 @@ class FakeFetcher:
 
     def __init__(self, answers: dict[str, Page | FetchError] | None = None) -> None:
         self.answers = answers or {}
-        self.asked: list[tuple[str, str, tuple[tuple[str, str], ...], bytes | None]] = []
-        self.waiting: dict[str, Deferred[Page]] = {}
+        self.asked: list[tuple[str, str, list[tuple[bytes, list[bytes]]], bytes | None]] = []
+        self.waiting: dict[int, tuple[Deferred[Page], Sink | None]] = {}
         self.most = 0
-        self.closed = False
 
     def request(
         self,
         method: str,
         url: str,
-        headers: Sequence[tuple[str, str]] = (),
+        headers: Headers | None = None,
         body: bytes | None = None,
+        sink: Sink | None = None,
     ) -> Deferred[Page]:
-        self.asked.append((method, url, tuple(headers), body))
+        fields = [(key, list(values)) for key, values in (headers or Headers()).getAllRawHeaders()]
+        self.asked.append((method, url, fields, body))
+        number = len(self.asked)
+
+        def cancelled(asked: Deferred[Page]) -> None:
+            del self.waiting[number]
+            if sink is not None:
+                sink.drop()
+            asked.errback(FetchCancelled("cancelled"))
+
+        asked: Deferred[Page] = Deferred(cancelled)
+        self.waiting[number] = asked, sink
+        self.most = max(self.most, len(self.waiting))
+        if sink is not None:  # a first try, that is cut off
+            sink.begin()
+            sink.write(b"half of")
         answer = self.answers.get(url)
-        if answer is None:
-            asked: Deferred[Page] = Deferred(
-                lambda asked: asked.errback(FetchCancelled("cancelled"))
-            )
-            self.waiting[f"{url} {len(self.asked)}"] = asked
-            self.most = max(self.most, len(self.waiting))
-            return asked
-        return fail(answer) if isinstance(answer, FetchError) else succeed(answer)
+        if answer is not None:
+            self.answer(answer, number)
+        return asked
 
-    def download(
-        self,
-        url: str,
-        path: str,
-        method: str = "GET",
-        headers: Sequence[tuple[str, str]] = (),
-        body: bytes | None = None,
-    ) -> Deferred[Page]:
-        def save(found: Page) -> Page:
-            Path(path).write_bytes(found.body)
-            size = len(found.body)
-            return Page(
-                url, found.final_url, found.status, found.fields, b"", size, 0.0, found.timings
-            )
-
-        Path(path).write_bytes(b"half of")
-        return self.request(method, url, headers, body).addCallback(save)
-
-    def answer(self, found: Page | FetchError) -> None:
-        """Answer what has waited longest."""
-        asked = self.waiting.pop(next(iter(self.waiting)))
-        if isinstance(found, FetchError):
-            asked.errback(found)
-        else:
+    def answer(self, found: Page | FetchError | Exception, number: int | None = None) -> None:
+        """Answer what has waited longest, or the one of that number."""
+        asked, sink = self.waiting.pop(number or next(iter(self.waiting)))
+        if sink is not None:
+            sink.drop()
+            if isinstance(found, Page) and found.status < 400:
+                try:
+                    found = _sunk(found, sink)
+                except FetchError as failure:
+                    sink.drop()
+                    found = failure
+        if isinstance(found, Page):
             asked.callback(found)
+        else:
+            asked.errback(found)
 
-    def close(self) -> Deferred[None]:
-        self.closed = True
-        return succeed(None)
+
+def _sunk(found: Page, sink: Sink) -> Page:
+    sink.begin()
+    for start in range(0, len(found.body), 3):
+        sink.write(found.body[start : start + 3])
+    sink.end()
+    return Page(
+        found.url, found.final_url, found.status, found.fields, b"", found.size, found.seconds,
+        found.timings,
+    )  # fmt: skip

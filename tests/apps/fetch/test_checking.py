@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from apps.fetch.checking import Checksums, ChecksumsRefused, digesting
+from apps.fetch.checking import Checksums, ChecksumsRefused
 from toolkit.http.failures import FetchError
 
 SUM = hashlib.sha256(b"x").digest()
@@ -106,11 +106,3 @@ def test_any_bytes_are_read_or_refused_in_one_line(
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(ChecksumsRefused, match=r"cannot read checksums from .*: No such file"):
         Checksums(str(tmp_path / "none"))
-
-
-def test_a_file_is_digested_piece_by_piece(tmp_path: Path) -> None:
-    path = tmp_path / "big"
-    path.write_bytes(b"x" * 3_000_000)
-    found: list[bytes] = []
-    assert list(digesting(str(path), found.append)) == [False] * 3
-    assert found == [hashlib.sha256(b"x" * 3_000_000).digest()]

@@ -190,7 +190,7 @@ def test_a_refresh_asks_for_what_has_changed(tmp_path: Path) -> None:
         assert result_of(run.running) is None
         journal.close()
         fetcher.answers = {"a": page("a", status=304, body=b"")}
-    assert [asked[2] for asked in fetcher.asked] == [(), (("If-None-Match", '"1"'),)]
+    assert [asked[2] for asked in fetcher.asked] == [[], [(b"If-None-Match", [b'"1"'])]]
     assert path.read_bytes().count(b"\n") == 1
     assert b'"status":304,"bytes":5' in path.read_bytes()
     assert b'"etag":"\\"1\\""' in path.read_bytes()

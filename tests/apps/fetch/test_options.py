@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from apps.fetch.fetch_settings import fetch_settings
 from apps.fetch.options import contradiction, parser
-from apps.fetch.wiring import fetch_settings
 from toolkit.http.fetcher import FetchSettings
 
 A = "http://a/"

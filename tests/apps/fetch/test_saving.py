@@ -14,7 +14,9 @@ from tests.apps.fetch.fetching import URL
 
 
 def put(place: Place, data: bytes) -> None:
-    Path(place.partial).write_bytes(data)
+    place.partial.begin()
+    place.partial.write(data)
+    place.partial.end()
     assert not place.blocks()
     for _ in place.keep():
         pass
@@ -37,8 +39,10 @@ def test_each_url_has_its_file_in_a_folder(tmp_path: Path) -> None:
 def test_until_it_is_kept_it_is_beside_and_dropped_it_is_nowhere(tmp_path: Path) -> None:
     folder = Folder(str(tmp_path))
     one, other = folder.place(URL), folder.place(URL)
-    assert one.partial != other.partial  # of a URL that is given twice
-    Path(one.partial).write_bytes(b"half")
+    assert one.partial.path != other.partial.path  # of a URL that is given twice
+    one.partial.begin()
+    one.partial.write(b"half")
+    assert len(os.listdir(tmp_path)) == 1
     assert name_for(URL) not in os.listdir(tmp_path)
     one.drop()
     other.drop()
@@ -48,7 +52,7 @@ def test_until_it_is_kept_it_is_beside_and_dropped_it_is_nowhere(tmp_path: Path)
 def test_the_name_beside_is_not_too_long_for_a_file_system(tmp_path: Path) -> None:
     path = tmp_path / ("é" * 127)
     place = File(str(path)).place(URL)
-    assert len(os.fsencode(os.path.basename(place.partial))) <= 255
+    assert len(os.fsencode(os.path.basename(place.partial.path))) <= 255
     put(place, b"x")
     assert path.read_bytes() == b"x"
 
@@ -69,7 +73,7 @@ def test_a_fifo_is_written_in_place_once_somebody_reads(tmp_path: Path) -> None:
     path = tmp_path / "fifo"
     os.mkfifo(path)
     place = File(str(path)).place(URL)
-    Path(place.partial).write_bytes(b"x" * 200_000)
+    Path(place.partial.path).write_bytes(b"x" * 200_000)
     assert place.blocks()
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
@@ -86,18 +90,17 @@ def test_a_fifo_is_written_in_place_once_somebody_reads(tmp_path: Path) -> None:
     assert received == b"x" * 200_000
     assert waited
     assert stat.S_ISFIFO(path.stat().st_mode)
-    assert not os.path.exists(place.partial)
+    assert not os.path.exists(place.partial.path)
 
 
 def test_a_device_is_written_in_place() -> None:
     put(File("/dev/null").place(URL), b"x")
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
     place = File("/dev/full").place(URL)
-    Path(place.partial).write_bytes(b"x")
     with pytest.raises(OSError, match="No space left"):
         put(place, b"x")
     place.drop()
-    assert not os.path.exists(place.partial)
+    assert not os.path.exists(place.partial.path)
 
 
 @pytest.mark.parametrize(

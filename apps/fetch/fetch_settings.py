@@ -1,12 +1,11 @@
-"""The Fetcher that the command uses: the one place that knows how it is made."""
+"""From the options to the settings of the Fetcher."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Any, cast
+from typing import Any
 
-from apps.fetch.asking import Fetches, TitleOf
-from toolkit.http.fetcher import Fetcher, FetchSettings
+from toolkit.http.fetcher import FetchSettings
 
 _OPTIONS = {
     "concurrency": "concurrency",
@@ -14,7 +13,7 @@ _OPTIONS = {
     "rate": "rate",
     "timeout": "timeout_seconds",
     "connect_timeout": "connect_timeout_seconds",
-    "first_byte_timeout": "first_byte_seconds",
+    "first_byte_timeout": "first_byte_timeout_seconds",
     "stall_timeout": "stall_seconds",
     "max_bytes": "max_bytes",
     "max_redirects": "max_redirects",
@@ -46,28 +45,3 @@ def fetch_settings(options: argparse.Namespace) -> FetchSettings:
         if value is not None and value is not False  # 0 is a value
     }
     return FetchSettings(**fields)
-
-
-def fetcher_for(reactor: Any, settings: FetchSettings) -> Fetches:
-    """The Fetcher of a run.
-
-    Args:
-        reactor: The reactor.
-        settings: How URLs are fetched.
-
-    Raises:
-        SettingsError: `cacert` or `proxy` cannot be used.
-    """
-    fetcher: Any = Fetcher(reactor, settings)
-    if hasattr(fetcher, "download"):
-        return cast(Fetches, fetcher)
-    from apps.fetch.former import FormerFetcher
-
-    return FormerFetcher(fetcher)
-
-
-def title_finder() -> TitleOf:
-    """What finds the title of a page."""
-    from toolkit.http.title import title_of  # type: ignore[import-not-found,unused-ignore]
-
-    return cast(TitleOf, title_of)
