@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import CancelledError
 
@@ -16,7 +16,6 @@ from apps.fetch.asking import Asking
 from apps.fetch.checking import Checksums
 from apps.fetch.digests import Digests
 from apps.fetch.fetch_settings import fetch_settings
-from apps.fetch.html import Report
 from apps.fetch.job import Job
 from apps.fetch.journal import Journal
 from apps.fetch.lines import line_maker
@@ -27,10 +26,14 @@ from apps.fetch.request import Request, request_from
 from apps.fetch.saving import STDOUT, File, Folder, Target
 from apps.fetch.source import Source
 from toolkit.errors import ToolkitError
-from toolkit.http.fetcher import Fetcher
+from toolkit.http.fetcher import Fetcher, FetchSettings
 from toolkit.http.title import title_of
 
-_LOOK_AHEAD = 2  # so many times `concurrency` are handed to the Fetcher, which queues by origin
+if TYPE_CHECKING:
+    from apps.fetch.html import Report
+
+_LOOK_AHEAD = 4
+"""How many times `concurrency` the Fetcher is given, where some of it waits for its own origin."""
 
 
 class Command:
@@ -58,7 +61,7 @@ class Command:
             target = File(options.output)
         checksums = None if options.check is None else Checksums(options.check)
         self._report_file = None if options.report is None else File(options.report)
-        self._report = None if options.report is None else Report()
+        self._report = None if options.report is None else _report()
         self._journal: Journal | None = None
         # A dry run leaves no journal where there was none.
         if options.journal is not None and not (
@@ -95,7 +98,7 @@ class Command:
             reactor,
             self._source,
             asking,
-            self._settings.concurrency * _LOOK_AHEAD,
+            _limit(self._settings),
             self._output,
             self._journal,
             options.refresh,
@@ -138,21 +141,26 @@ class Command:
             status = self._wrong(unreadable(self._options.input, error))
         finally:
             signal.signal(signal.SIGUSR1, former)
-            more = self._source.reading
-            unfinished = self._job.unfinished
-            self._source.close()
-            if self._bar is not None:
-                self._bar.stop()
-            await self._fetches.close()
-            seconds = max(0.0, self._reactor.seconds() - self._job.began)
-            if told and self._job.read:
-                print(self._job.summary.text(seconds, unfinished, more), file=sys.stderr)
-            written = self._write_report(seconds, unfinished)
-            if self._journal is not None:
-                self._journal.close()
+            written = await self._end(told)
         if not self._job.read and status == 0:
             return self._wrong(unreadable(self._options.input, ValueError("it has none")))
         return status if written else 1
+
+    async def _end(self, told: bool) -> bool:
+        """Close everything, and say what there is to say; whether the report could be written."""
+        more, unfinished = self._source.reading, self._job.unfinished
+        self._source.close()
+        if self._bar is not None:
+            self._bar.stop()
+        await self._fetches.close()
+        seconds = max(0.0, self._reactor.seconds() - self._job.began)
+        with suppress(OSError):  # nobody may read what is told
+            if told and self._job.read:
+                print(self._job.summary.text(seconds, unfinished, more), file=sys.stderr)
+        written = self._write_report(seconds, unfinished)
+        if self._journal is not None:
+            self._journal.close()
+        return written
 
     def _asked(self, _number: int, _frame: object) -> None:
         self._reactor.callFromThread(self._tell)
@@ -206,6 +214,20 @@ class Command:
     def _wrong(self, message: str) -> int:
         print(f"{PROGRAM}: {message}", file=sys.stderr)
         return 2
+
+
+def _report() -> Report:
+    from apps.fetch.html import Report
+
+    return Report()
+
+
+def _limit(settings: FetchSettings) -> int:
+    # With a share smaller than the whole, or a pace, the URLs of one origin would keep those of
+    # others out; without, more would only wait.
+    if settings.per_host >= settings.concurrency and not settings.rate:
+        return settings.concurrency
+    return settings.concurrency * _LOOK_AHEAD
 
 
 def _request(options: argparse.Namespace) -> Request:

@@ -314,3 +314,73 @@ async def test_what_is_not_utf_8_is_printed_in_every_form(reactor: Any, form: st
     assert command.out.decode().replace("\t", "").replace("\n", "").replace("\r", "").isprintable()
     if form == "jsonl":
         assert json.loads(command.out)["url"] == "http://\udcff.example/\x1b[2J"
+
+
+@pytest_twisted.ensureDeferred
+async def test_titles_are_found_in_memory_and_in_files(reactor: Any, tmp_path: Path) -> None:
+    body = b"<title>A &amp;\n B</title>"
+    async with fault_server(reactor) as server:
+        url = server.url("/", answer(body, "200 OK", "Content-Type: text/html"))
+        status, command = await outcome(reactor, "--title", url)
+        assert (status, command.columns[0][4]) == (0, "A & B")
+        arguments = ("--title", "-d", str(tmp_path), "--format", "jsonl")
+        status, command = await outcome(reactor, *arguments, url)
+    record = json.loads(command.out)
+    assert (record["title"], record["content_type"], record["bytes"]) == (
+        "A & B", "text/html", len(body)
+    )  # fmt: skip
+    assert Path(record["path"]).read_bytes() == body
+
+
+@pytest_twisted.ensureDeferred
+async def test_method_headers_and_body_are_sent(reactor: Any) -> None:
+    async with fault_server(reactor) as server:
+        url = server.url("/", answer(b"x"))
+        status, _ = await outcome(reactor, "--json", "{}", "-H", "X-Mine: yes", url)
+        [request] = server.requests
+    lines = request.decode().lower().splitlines()
+    assert status == 0
+    assert lines[0].startswith("post / ")
+    assert {"x-mine: yes", "content-type: application/json", "content-length: 2"} <= set(lines)
+    assert "accept: application/json" in lines
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_refresh_asks_for_what_has_changed_and_keeps_the_file(
+    reactor: Any, tmp_path: Path
+) -> None:
+    folder, journal = tmp_path / "folder", tmp_path / "journal"
+    folder.mkdir()
+    arguments = ("--journal", str(journal), "--refresh", "-d", str(folder))
+    async with fault_server(reactor) as server:
+        url = server.url("/", answer(b"body", "200 OK", 'ETag: "1"'))
+        assert (await outcome(reactor, *arguments, url))[0] == 0
+        server.answers["/"] = b"HTTP/1.1 304 Not Modified\r\nConnection: close\r\n\r\n"
+        for _ in range(2):  # the second time, what is known is that of the first
+            status, command = await outcome(reactor, *arguments, url)
+            assert (status, command.columns[0][:2]) == (0, ["304", "4"])
+        assert [b'if-none-match: "1"' in head.lower() for head in server.requests] == [
+            False, True, True
+        ]  # fmt: skip
+    [record] = lines_of(journal)
+    path = folder / name_for(url)
+    assert (record["status"], record["bytes"], record["etag"]) == (304, 4, '"1"')
+    assert (record["path"], path.read_bytes()) == (str(path), b"body")
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_tried_again_and_redirected_is_told(reactor: Any, tmp_path: Path) -> None:
+    async with fault_server(reactor) as server:
+        busy = server.url("/busy", answer(b"", "503 Busy", "Retry-After: 0"))
+        moved = server.url("/moved", answer(b"", "302 Found", "Location: /there"))
+        there = server.url("/there", answer(b"x"))
+        path = tmp_path / "half"
+        arguments = ("--retries", "1", "--format", "jsonl", "-o", str(path))
+        _, command = await outcome(reactor, *arguments, busy)
+        record = json.loads(command.out)
+        assert (record["status"], record["attempts"], record["error"]) == (503, 2, None)
+        assert not path.exists()
+        _, command = await outcome(reactor, "--format", "jsonl", moved)
+        record = json.loads(command.out)
+    assert (record["final_url"], record["redirects"], record["attempts"]) == (there, [moved], 1)
+    assert record["timings"]["first_byte"] > 0
