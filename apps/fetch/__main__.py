@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 from typing import Any
 
 from apps.fetch.options import PROGRAM, contradiction, parser
@@ -18,6 +19,8 @@ def main() -> None:
     if problem is not None:
         parse.error(problem)
     descriptor = _opened(parse, options.input)
+    # Until there is something to tell, and after, being asked is no reason to end.
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
     from toolkit.program import run
 

@@ -146,6 +146,7 @@ class Asking:
         try:
             place = target.place(url)
             partial = place.partial
+            partial.is_summed = self._checksums is not None
             page = await self._fetches.request(self._method, url, headers, self._body, partial)
             is_good = page.status < 400 and page.status != NOT_MODIFIED
             result = self._result(url, page, partial.beginning if is_good else page.body)

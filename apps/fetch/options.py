@@ -128,7 +128,7 @@ def _add_trust(made: Parser) -> None:
     )
     add("--cacert", metavar="FILE", help="PEM file of the issuers to trust")
     add("--insecure", action="store_true", help="do not verify certificates")
-    add("--proxy", metavar="URL", help="ask through it (that of the environment)")
+    add("--proxy", metavar="URL", help="ask through it; none for none (that of the environment)")
     add("--robots", action="store_true", help="ask only for what robots.txt allows")
     add("--cookies", action="store_true", help="take cookies, and give them back, during the run")
 

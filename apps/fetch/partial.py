@@ -31,18 +31,23 @@ class Partial:
     Args:
         path: The file; it is made, or emptied.
         name: What it is going to be, for messages.
+
+    Attributes:
+        beginning: The first 256 KiB of the body.
+        is_summed: Whether its checksum is wanted: it takes longer than all the rest.
     """
 
     def __init__(self, path: str, name: str) -> None:
         self.path = path
         self.beginning = b""
+        self.is_summed = False
         self._name = name
         self._file: BinaryIO | None = None
         self._sum = hashlib.sha256()
 
     @property
     def digest(self) -> bytes:
-        """The SHA-256 of what has been written."""
+        """The SHA-256 of what has been written, where `is_summed` said so before it was."""
         return self._sum.digest()
 
     def begin(self) -> None:
@@ -65,7 +70,8 @@ class Partial:
                 left = left[self._file.write(left) :]
         except OSError as error:
             raise write_failed(self._name, error) from error
-        self._sum.update(data)
+        if self.is_summed:
+            self._sum.update(data)
         if len(self.beginning) < BEGINNING_BYTES:
             self.beginning += data[: BEGINNING_BYTES - len(self.beginning)]
 

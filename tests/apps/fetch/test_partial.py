@@ -15,6 +15,7 @@ from toolkit.http.failures import FetchError
 def test_another_try_begins_anew(tmp_path: Path) -> None:
     path = tmp_path / "part"
     partial = Partial(str(path), "name")
+    partial.is_summed = True
     partial.begin()
     partial.write(b"a first try that is longer")
     partial.drop()
