@@ -30,7 +30,7 @@ table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .2rem .6rem; border-bottom: 1px solid var(--line);
   overflow-wrap: anywhere; vertical-align: top; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-svg { width: 100%; height: auto; } text { fill: var(--faint); font: 12px system-ui, sans-serif; }
+svg.wide { width: 100%; height: auto; } text { fill: var(--faint); font: 12px system-ui, sans-serif; }
 .grid { stroke: var(--line); } .all { fill: var(--line); } .bad { fill: var(--bad); }
 .queue { fill: var(--queue); } .name { fill: var(--name); } .connect { fill: var(--connect); }
 .tls { fill: var(--tls); } .first_byte { fill: var(--first_byte); } .body { fill: var(--body); }
@@ -135,7 +135,7 @@ class Report:
         bars = sorted(self._bars, key=lambda bar: bar.began)
         end = max(max(bar.ended for bar in bars), 1e-9)
         height = _LABELS + len(bars) * _ROW
-        yield f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="Timeline">'
+        yield f'<svg class="wide" viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="Timeline">'
         for part in range(5):
             x = part * (_WIDTH - 60) / 4
             yield f'<line class="grid" x1="{x:.0f}" x2="{x:.0f}" y1="18" y2="{height}"/>'

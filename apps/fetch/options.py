@@ -26,12 +26,22 @@ def _rate(text: str) -> float:
     return value
 
 
+def _name(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("expected a name, not ''")
+    return text
+
+
 def parser() -> Parser:
     """The parser. Options that FetchSettings has too are None, or False, where not given."""
     made = Parser(prog=PROGRAM, description=_DESCRIPTION, epilog=_EPILOG)
     made.add_argument("urls", nargs="*", metavar="URL", help="http or https")
     made.add_argument(
-        "-i", dest="input", metavar="FILE", help="read more URLs from it, one a line; - is stdin"
+        "-i",
+        dest="input",
+        type=_name,
+        metavar="FILE",
+        help="read more URLs from it, one a line; - is stdin",
     )
     made.add_argument("--unique", action="store_true", help="ask a URL that comes twice once")
     made.add_argument(
@@ -67,23 +77,37 @@ def _add_results(made: Parser) -> None:
     add(
         "-o",
         dest="output",
+        type=_name,
         metavar="FILE",
         help="save the body of one URL; - is stdout, and the line goes to stderr",
     )
-    add("-d", dest="folder", metavar="DIR", help="save each body below 400 there, named by its URL")
+    add(
+        "-d",
+        dest="folder",
+        type=_name,
+        metavar="DIR",
+        help="save each body below 400 there, named by its URL",
+    )
     add(
         "--check",
+        type=_name,
         metavar="FILE",
         help="sha256sum's lines, each name a URL or a file's: a body must have its checksum here",
     )
     add(
         "--journal",
+        type=_name,
         metavar="FILE",
         help="keep results there as JSON, and skip URLs that have one: a run can be gone on with",
     )
     add("--retry-failed", action="store_true", help="ask the journal's failed URLs again")
     add("--refresh", action="store_true", help="ask all again, for what has changed since")
-    add("--report", metavar="FILE.html", help="write a page with the run's timeline and figures")
+    add(
+        "--report",
+        type=_name,
+        metavar="FILE.html",
+        help="write a page with the run's timeline and figures",
+    )
     add("-q", "--quiet", action="store_true", help="no progress, no totals")
 
 
@@ -126,7 +150,7 @@ def _add_trust(made: Parser) -> None:
         action="store_true",
         help="connect to addresses of the public internet only, redirects included",
     )
-    add("--cacert", metavar="FILE", help="PEM file of the issuers to trust")
+    add("--cacert", type=_name, metavar="FILE", help="PEM file of the issuers to trust")
     add("--insecure", action="store_true", help="do not verify certificates")
     add("--proxy", metavar="URL", help="ask through it; none for none (that of the environment)")
     add("--robots", action="store_true", help="ask only for what robots.txt allows")

@@ -60,3 +60,13 @@ def test_nothing_is_a_value_too() -> None:
     options = parser().parse_args(["--max-redirects", "0", "--max-bytes", "2K", A])
     settings = fetch_settings(options)
     assert (settings.max_redirects, settings.max_bytes) == (0, 2048)
+
+
+@pytest.mark.parametrize(
+    "option", ["-i", "-o", "-d", "--check", "--journal", "--report", "--cacert"]
+)
+def test_a_name_that_is_empty_is_refused(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as raised:
+        parser().parse_args([option, "", A])
+    assert raised.value.code == 2
+    assert "expected a name, not ''" in capsys.readouterr().err
