@@ -30,7 +30,8 @@ table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .2rem .6rem; border-bottom: 1px solid var(--line);
   overflow-wrap: anywhere; vertical-align: top; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-svg.wide { width: 100%; height: auto; } text { fill: var(--faint); font: 12px system-ui, sans-serif; }
+svg.wide { width: 100%; height: auto; }
+text { fill: var(--faint); font: 12px system-ui, sans-serif; }
 .grid { stroke: var(--line); } .all { fill: var(--line); } .bad { fill: var(--bad); }
 .queue { fill: var(--queue); } .name { fill: var(--name); } .connect { fill: var(--connect); }
 .tls { fill: var(--tls); } .first_byte { fill: var(--first_byte); } .body { fill: var(--body); }

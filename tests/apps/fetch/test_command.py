@@ -384,3 +384,20 @@ async def test_what_is_tried_again_and_redirected_is_told(reactor: Any, tmp_path
         record = json.loads(command.out)
     assert (record["final_url"], record["redirects"], record["attempts"]) == (there, [moved], 1)
     assert record["timings"]["first_byte"] > 0
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_disk_that_is_full_is_write_failed_and_the_others_go_on(
+    reactor: Any, tmp_path: Path
+) -> None:
+    async with fault_server(reactor) as server:
+        big = server.url("/big", answer(b"x" * 100_000))
+        small = [server.url(f"/{number}", answer(b"x")) for number in range(3)]
+        limited = 'trap "" XFSZ; ulimit -f 16; exec "$0" -m apps.fetch "$@"'  # 16 KiB a file
+        command = start(reactor, "-d", str(tmp_path), big, *small, shell=limited)
+        assert await command.done == 1
+    assert {line[3]: line[0] for line in command.columns} == {
+        big: "write-failed",
+        **dict.fromkeys(small, "200"),
+    }
+    assert sorted(os.listdir(tmp_path)) == sorted(map(name_for, small))
