@@ -161,6 +161,8 @@ class Asking:
         except FetchError as error:
             return self._kept(failed(url, error)) if result is None else _spoilt(result, error)
         except OSError as error:
+            if isinstance(error, BrokenPipeError) and place is not None and place.name is None:
+                raise  # whoever read standard output has gone
             problem = write_failed(None if place is None else place.name, error)
             return self._kept(failed(url, problem)) if result is None else _spoilt(result, problem)
         finally:

@@ -401,3 +401,13 @@ async def test_a_disk_that_is_full_is_write_failed_and_the_others_go_on(
         **dict.fromkeys(small, "200"),
     }
     assert sorted(os.listdir(tmp_path)) == sorted(map(name_for, small))
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_reader_of_the_body_that_goes_ends_it_with_141(reactor: Any) -> None:
+    async with fault_server(reactor) as server:
+        url = server.url("/", answer(b"x" * 1_000_000))
+        script = '("$0" -m apps.fetch "$@"; echo $? >&2) | true'
+        command = start(reactor, "-o", "-", url, shell=script)
+        await command.done
+    assert command.err == b"141\n"
