@@ -92,7 +92,7 @@ class Command:
         header, line = line_maker(options.format, aligned, stream.encoding or "utf-8")
         self._bar = self._made_bar()
         self._output = Output(
-            lines_to, header, line, self._bar.clear if self._bar and aligned else None
+            reactor, lines_to, header, line, self._bar.clear if self._bar and aligned else None
         )
         self._job = Job(
             reactor,
@@ -126,8 +126,8 @@ class Command:
         if self._bar is not None:
             self._bar.start()
         try:
-            self._output.begin()
             await self._job.run()
+            await self._output.drained()
             status = 1 if self._job.summary.failed else 0
         except BrokenPipeError:
             told = False
@@ -150,6 +150,8 @@ class Command:
         """Close everything, and say what there is to say; whether the report could be written."""
         more, unfinished = self._source.reading, self._job.unfinished
         self._source.close()
+        with suppress(OSError):  # then it was told already
+            self._output.close()
         if self._bar is not None:
             self._bar.stop()
         await self._fetches.close()

@@ -22,6 +22,13 @@ Selection = Callable[[str], bool]
 class Printing(Protocol):
     """Takes results as they come."""
 
+    @property
+    def is_full(self) -> bool:
+        """Whether no more are wanted for now."""
+
+    def tell(self, room: Callable[[], object], failed: Callable[[Failure], object]) -> None:
+        """Say who wants to know that more are wanted again, and that it cannot go on."""
+
     def add(self, result: Result) -> None:
         """Print one."""
 
@@ -96,6 +103,7 @@ class Job:
             source, the journal or the output fails with, when nothing is in flight any more;
             cancelling it ends it in the same way.
         """
+        self._output.tell(self._pump, self._stop)
         self._pump()
         return self._ended
 
@@ -104,7 +112,11 @@ class Job:
             return
         self._pumping = True
         try:
-            while self._failure is None and len(self._running) < self._limit:
+            while (
+                self._failure is None
+                and len(self._running) < self._limit
+                and not self._output.is_full
+            ):
                 url = self._source.pop()
                 if url is None:
                     if self._source.exhausted or self._waiting is not None:

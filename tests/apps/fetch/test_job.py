@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 
 from apps.fetch.asking import Asking
 from apps.fetch.digests import Digests
@@ -37,7 +39,12 @@ class Printed:
     def __init__(self, journal: Path | None = None) -> None:
         self.results: list[Result] = []
         self.failure: Exception | None = None
+        self.is_full = False
+        self.room: Callable[[], object] = list
         self._journal = journal
+
+    def tell(self, room: Callable[[], object], failed: Callable[[Failure], object]) -> None:
+        self.room, self.failed = room, failed
 
     def add(self, result: Result) -> None:
         if self.failure is not None:
@@ -211,3 +218,18 @@ def test_who_watches_gets_the_times() -> None:
         run.reactor.advance(1.5)
         run.fetcher.answer(page())
     assert watching.times == [(0.0, 1.5), (1.5, 3.0)]
+
+
+def test_nothing_more_is_asked_while_the_output_is_full() -> None:
+    fetcher = FakeFetcher({url: page(url) for url in urls(2)})
+    run = Run(urls(10), fetcher, limit=1)
+    assert run.job.read == 3  # two are answered, the third is asked
+    run.output.is_full = True
+    fetcher.waiting[3][0].callback(page("http://2/"))
+    assert run.job.read == 3
+    run.output.is_full = False
+    run.output.room()
+    assert run.job.read == 4
+    run.running.cancel()
+    with pytest.raises(CancelledError):
+        result_of(run.running)
