@@ -140,7 +140,7 @@ class Pacing:
         if share is None or not share.active:
             raise ValueError(f"no request to {origin!r} is in progress")
         share.active -= 1
-        if share.waiting or not share.active:
+        if share.waiting or share.going_on or not share.active:
             self._hand_out(origin, share)
 
     def cool_down(self, origin: Hashable, seconds: float) -> None:
