@@ -98,6 +98,8 @@ class Child:
         self._start: _Start | None = None
         self._start_ended = Waiting()
         self._stopping = False
+        self.draining = False
+        """Whether its end has begun by `stop_accepting`, before its turn to stop."""
         self._stop_call: Deferred[object] | None = None
         self._stop_ended = Waiting()
 
@@ -177,6 +179,17 @@ class Child:
             self._stop(seconds)
         return stopped
 
+    def stop_accepting(self) -> None:
+        """Have a service that runs accept no more, and end what is in flight, if it knows how."""
+        ends = getattr(self.service, "stop_accepting", None)
+        if ends is None or not self.running:
+            return
+        self.draining = True
+        try:
+            ends()
+        except RAISED:
+            self._log.failure("{service} failed to stop accepting", service=self.service.name)
+
     def hurry(self) -> None:
         """Give up at once what is in progress."""
         if self._start is not None:
@@ -195,7 +208,7 @@ class Child:
             if self.running:
                 await self._stop_running(deadline)
         finally:
-            self.running = self._stopping = False
+            self.running = self._stopping = self.draining = False
             self._stop_ended.tell()
 
     async def _stop_running(self, deadline: float) -> None:

@@ -125,6 +125,42 @@ async def test_one_that_is_never_answered_is_aborted_when_the_time_is_over(
     assert "aborts 1 connections still open after 0.5 s" in program.out
 
 
+@pytest_twisted.ensureDeferred
+async def test_at_a_stop_no_port_stays_open_and_every_service_has_its_time(
+    start: Start, reactor: Any, tmp_path: Path
+) -> None:
+    names = ["first", "second", "third"]
+    (tmp_path / "site.toml").write_text(
+        "".join(
+            f'[service.{name}]\nkind = "echo"\nlisten = "{LOCAL}"\ndrain_seconds = 3\n'
+            for name in names
+        )
+    )
+    program = start("twistd", "-n", "toolkit", "--config", "site.toml")
+    ports = [int((await program.line(ADDRESS.format(name)))[1]) for name in names]
+    await program.line("ready")
+    peers = [await connect(reactor, port) for port in ports]
+    program.signal(signal.SIGTERM)
+    await program.line("stopping on")
+    began = time.monotonic()
+    for port in ports:
+        for _ in range(100):  # as above
+            if await refused(reactor, port):
+                break
+        else:
+            raise AssertionError("connections are still accepted")
+    assert time.monotonic() - began < 2
+    while any(peer.connected_still for peer in peers):
+        for peer in peers:
+            if peer.connected_still:
+                peer.transport.write(b"x")
+        await turn(0.05)
+    assert time.monotonic() - began < 3 + 2  # and not 9
+    assert await program.ended() == 0
+    assert program.out.count("aborts 1 connections still open after 3 s") == 3
+    assert "given up" not in program.out
+
+
 HUNG = """
 from toolkit import Declaration, Settings
 from twisted.application.service import Service
@@ -171,8 +207,8 @@ async def test_a_second_signal_ends_a_process_whose_reactor_hangs(
     assert not (tmp_path / "twistd.pid").exists()
 
 
-async def turn() -> None:
+async def turn(seconds: float = 0.01) -> None:
     from twisted.internet import reactor
     from twisted.internet.task import deferLater
 
-    await deferLater(reactor, 0.01)
+    await deferLater(reactor, seconds)
