@@ -14,7 +14,7 @@ from toolkit.errors import StartFailed, TimedOut, ToolkitError, reason_of
 from toolkit.service import Health
 from toolkit.waiting import Waiting
 
-# What a service may raise; GeneratorExit is not the service's, and must not be waited upon.
+# What a stop may raise; GeneratorExit is not the service's, and must not be waited upon.
 RAISED = (Exception, SystemExit, KeyboardInterrupt)
 
 
@@ -134,7 +134,9 @@ class Child:
             self.running = True  # even if it is late: then it is stopped with the others
             if start.late:
                 raise CancelledError
-        except RAISED as error:
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever a service raises, it is named
             self._not_started(start, error, seconds)
         else:
             if self.health.state == "starting":  # it may have said already that it is degraded
