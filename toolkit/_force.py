@@ -21,17 +21,18 @@ _RESET = struct.pack("ii", 1, 0)  # SO_LINGER (socket(7)): a close sends a reset
 _log = Logger()
 
 
-def say(reason: str) -> None:
+def say(reason: str, seconds: float = LOG_SECONDS) -> None:
     """Log a line, or where the log hangs, write it on stderr.
 
     Safe in a signal's handler and in any thread.
 
     Args:
         reason: The line.
+        seconds: How long the log may take, and then stderr.
     """
-    if not _done_within(LOG_SECONDS, lambda: _log.critical("{reason}", reason=reason)):
+    if not _done_within(seconds, lambda: _log.critical("{reason}", reason=reason)):
         line = f"toolkit: {printable(reason)}\n".encode("utf-8", "backslashreplace")
-        _done_within(LOG_SECONDS, lambda: os.write(2, line))
+        _done_within(seconds, lambda: os.write(2, line))
 
 
 def cut_off() -> None:
