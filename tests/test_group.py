@@ -480,6 +480,23 @@ def test_a_stop_that_fails_is_logged_and_the_others_stop(
     assert site.is_clean()
 
 
+class Odd(BaseException):
+    """No Exception, and none of Python's own."""
+
+
+@pytest.mark.parametrize("how", [raises, later])
+def test_a_start_that_raises_whatever_it_likes_is_named(
+    how: Callable[[BaseException], Callable[[], object]], logged: list[LogEvent]
+) -> None:
+    site = Site()
+    site.add("odd", how(Odd("no reason")))
+    started = site.group.startService()
+    site.clock.advance(1)
+    with pytest.raises(StartFailed, match="odd could not start: Odd: no reason at "):
+        result_of(started)
+    assert site.is_clean()
+
+
 class Draining(Recorded):
     """Has what it has begun end in so many seconds from `stop_accepting` on."""
 

@@ -17,7 +17,7 @@ from toolkit._daemon import Launcher
 from toolkit._hangup import Hangup
 from toolkit._pidfile import PidFile
 from toolkit._process import LATE_SECONDS, Process, after
-from toolkit.errors import ToolkitError, told
+from toolkit.errors import ToolkitError, reason_of, told
 from toolkit.group import Group
 from toolkit.listen import ListenSettings
 from toolkit.log import Log, LogSettings
@@ -96,9 +96,8 @@ def _made(table: ServiceTable, shared: Shared, seconds: float) -> IService:
     except ToolkitError:
         raise
     except (Exception, SystemExit) as error:
-        traceback.print_exception(error)
         raise ToolkitError(
-            f"{table.name} could not be made: {told(error)}", "broken-service"
+            f"{table.name} could not be made: {_why(error, table)}", "broken-service"
         ) from error
     finally:
         call_off()
@@ -109,6 +108,19 @@ def _made(table: ServiceTable, shared: Shared, seconds: float) -> IService:
             "broken-service",
         )
     return service
+
+
+def _why(error: BaseException, table: ServiceTable) -> str:
+    """What `make()` raised: a reason in words, or a bug, of which a traceback is printed too."""
+    if isinstance(error, ValueError | OSError | SystemExit):
+        return reason_of(error)
+    inside = None if error.__traceback__ is None else error.__traceback__.tb_next
+    if inside is None:  # it could not even be called
+        code = getattr(table.declaration.make, "__code__", None)
+        place = f" at {os.path.basename(code.co_filename)}:{code.co_firstlineno}" if code else ""
+        return f"{reason_of(error)}; make{place} is called as make(shared, settings)"
+    traceback.print_exception(type(error), error, inside)
+    return told(error)
 
 
 def _hangs(name: str, seconds: float) -> None:

@@ -240,11 +240,18 @@ def _help(field: Field, default: Any) -> str:
         notes.append("[default: ****]")
     elif field.is_flag:
         notes.append(f"[default: {'on' if default else 'off'}]")
+    elif isinstance(default, float):
+        notes.append(f"[default: {default:g}]")
     else:
-        shown = (
-            ", ".join(map(str, default))
-            if isinstance(default, Iterable) and field.is_list
-            else default
-        )
-        notes.append(f"[default: {shown:g}]" if isinstance(shown, float) else f"[default: {shown}]")
+        members = default if isinstance(default, Iterable) and field.is_list else [default]
+        notes.append(f"[default: {', '.join(_masked(str(one)) for one in members)}]")
     return " ".join(notes)
+
+
+def _masked(text: str) -> str:
+    """A value without the credentials in a URL, as --show-settings has it."""
+    if "://" not in text:
+        return text
+    from toolkit.log.secrets import Masks  # nearly no help has a URL
+
+    return Masks().text(text)

@@ -30,7 +30,7 @@ LATE_SECONDS = 1.0
 """How much longer than its time for stopping the process may take to be gone."""
 
 
-SAME_SECONDS = 0.3
+SAME_SECONDS = 0.2
 """Two signals in so short a time are one: timeout(1) sends it to its child and to the group."""
 
 Guard = Callable[[float, Callable[[], None]], Callable[[], None]]

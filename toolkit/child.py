@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from toolkit.concurrency import deferred, within
-from toolkit.errors import StartFailed, TimedOut, ToolkitError, reason_of
+from toolkit.errors import StartFailed, TimedOut, ToolkitError, reason_of, told
 from toolkit.service import Health
 from toolkit.waiting import Waiting
 
@@ -164,6 +164,7 @@ class Child:
         elif isinstance(error, CancelledError):
             reason = "its start was cancelled from within"
         elif not isinstance(error, ToolkitError | OSError):
+            reason = told(error)
             self._log.failure("{service} failed to start", service=self.service.name)
         self.health.become("failed", reason)
         raise StartFailed(f"{self.service.name} could not start: {reason}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import tomllib
 from pathlib import PurePath
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ import msgspec
 
 from toolkit.errors import reason_of
 from toolkit.fields import Field
-from toolkit.secret import Secret, read_secret, secrets_in
+from toolkit.secret import MASK, Secret, read_secret, secrets_in
 
 
 class Value(NamedTuple):
@@ -24,6 +25,9 @@ class Value(NamedTuple):
     on_command_line: bool = False
     is_path: bool = False  # of a file that holds the secret
 
+
+# `user:password@host`: a URL whose scheme was forgotten.
+_BARE_USERINFO = re.compile(r"[^\s/?#@:\"]+:[^\s/\"]*@")
 
 _WORDS = {"yes": True, "on": True, "no": False, "off": False}
 
@@ -43,6 +47,7 @@ def _shown(value: Any) -> str:
 
     try:
         text = Masks().text(json.dumps(value, ensure_ascii=True, default=str))
+        text = _BARE_USERINFO.sub(f"{MASK}@", text)
     except ValueError:  # a number of thousands of digits
         text = "a huge number"
     return text if len(text) <= 100 else text[:100] + "…"
