@@ -82,7 +82,7 @@ def test_a_reason_is_one_line(error: BaseException, reason: str) -> None:
 
 def test_a_bug_is_told_with_its_type_and_place() -> None:
     with pytest.raises(KeyError) as caught:
-        {}["url"]
+        dict[str, str]()["url"]
     place = f" at test_errors.py:{caught.tb.tb_lineno}"
     assert told(caught.value) == f"KeyError: 'url'{place}"
     assert told(KeyError("never raised")) == "KeyError: 'never raised'"

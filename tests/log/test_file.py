@@ -194,7 +194,28 @@ def test_when_it_cannot_be_reopened_the_old_one_is_written(opened: Any, tmp_path
     file.reopen()
     file.write(b"a\n")
     assert (tmp_path / "moved").read_bytes() == b"a\n"
-    assert file.trouble == f"cannot reopen the log file {tmp_path}/log: Is a directory"
+    assert file.trouble == (
+        f"cannot reopen the log file {tmp_path}/log: Is a directory; "
+        "the old one is written to until that works"
+    )
+
+
+def test_a_file_that_could_not_be_reopened_is_tried_again_until_it_can_be(
+    opened: Any, tmp_path: Path
+) -> None:
+    output = Output(opened(max_bytes=10**9), lambda event: f"{event['reason']}\n".encode())
+    (tmp_path / "log").rename(tmp_path / "moved")
+    (tmp_path / "log").mkdir()
+    output.reopen()
+    output.write(b"while it cannot be\n")
+    (tmp_path / "log").rmdir()
+    end = time.monotonic() + 20
+    while not (tmp_path / "log").exists():
+        output.write(b"more\n")
+        assert time.monotonic() < end
+    output.write(b"last\n")
+    assert (tmp_path / "log").read_bytes() == b"more\nlast\n"
+    assert (tmp_path / "moved").read_bytes().count(b"cannot reopen the log file") == 1
 
 
 def test_when_it_cannot_be_rotated_no_line_is_lost(opened: Any, tmp_path: Path) -> None:
