@@ -171,7 +171,7 @@ def test_a_kind_that_breaks_when_imported_is_told(file: Path) -> None:
 
 
 ODD = """
-from toolkit import Declaration, Settings
+from toolkit import Declaration, Secret, Settings
 class OddSettings(Settings):
     {}
 SERVICE = Declaration(OddSettings, None)
@@ -182,8 +182,19 @@ SERVICE = Declaration(OddSettings, None)
     ("field", "told"),
     [
         ("kind: str = ''", "OddSettings.kind cannot be a setting: in a file, kind says"),
-        ("x: int = 1", "OddSettings.x cannot be an option; give it another name"),
-        ("help: int = 1", "OddSettings.help cannot be an option"),
+        ("x: int = 1", "OddSettings.x cannot be an option: with one letter it would be a short"),
+        ("_aa: int = 1", "OddSettings._aa cannot be an option: it would be ---aa; give it another"),
+        (
+            "password: Secret; password_file: str = ''",
+            "OddSettings.password_file cannot be a setting: beside the secret password, it names",
+        ),
+        (
+            "number: int = 'x'",
+            "OddSettings.number has a default that it cannot have: its default: expected a whole "
+            'number, found "x"',
+        ),
+        ("number: int = None", "OddSettings.number has a default that it cannot have"),
+        ("help: int = 1", "OddSettings.help cannot be an option: every service has a --help"),
         ("version: int = 1", "OddSettings.version cannot be an option"),
         (
             "on_top: bool = True; no_on_top: int = 1",

@@ -9,8 +9,8 @@ import tomllib
 from contextlib import redirect_stdout
 from typing import Annotated, Any
 
+from toolkit.declared import problems_of
 from toolkit.errors import SettingsError, ToolkitError
-from toolkit.fields import fields_of
 from toolkit.lines import key_lines
 from toolkit.log import LogSettings
 from toolkit.service import Declaration
@@ -192,7 +192,7 @@ def load_service(document: Document, name: str) -> Declaration[Any]:
 
     Raises:
         SettingsError: There is no such service, it cannot be loaded, or a field of its settings
-            has a name or a type that no setting can have.
+            has a name, a type or a default that no setting can have.
     """
     kind = document.kind(name)
     folder = os.path.dirname(os.path.abspath(document.path))
@@ -207,29 +207,7 @@ def load_service(document: Document, name: str) -> Declaration[Any]:
             declaration = load(kind)
     except ToolkitError as error:
         raise SettingsError([f"{where}{error}{nearest(kind, SERVICES)}"]) from error
-    problems = _field_problems(declaration.settings)
+    problems = problems_of(declaration.settings)
     if problems:
         raise SettingsError([f"{where}{problem}" for problem in problems])
     return declaration
-
-
-def _field_problems(record: type[Settings]) -> list[str]:
-    """What keeps a record from being a table, options and variables."""
-    try:
-        fields = {field.name: field for field in fields_of(record)}
-    except Exception as error:  # noqa: BLE001 - the annotations of anybody's record
-        reason = f"{type(error).__name__}: {error}"
-        return [f"the fields of {record.__name__} cannot be understood: {reason}"]
-    problems = []
-    for name in fields:
-        flag = fields.get(name.removeprefix("no_"))
-        what = ""
-        if name == "kind":
-            what = "a setting: in a file, kind says what a service is"
-        elif len(name) == 1 or name in ("help", "version"):
-            what = "an option"
-        elif name.startswith("no_") and flag is not None and flag.is_flag:
-            what = f"an option: --{fields[name].option} turns --{flag.option} off"
-        if what:
-            problems.append(f"{record.__name__}.{name} cannot be {what}; give it another name")
-    return problems
