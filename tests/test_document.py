@@ -149,6 +149,15 @@ def test_a_kind_of_the_registry_is_loaded_with_and_without_a_file(file: Path) ->
     assert load_service(document(file, "[service.two]\nkind = 'echo'\n"), "two") is ECHO
 
 
+def test_the_members_of_a_table_know_their_places(file: Path) -> None:
+    content = '[log.levels]\n"a.b" = "info"\nc.d = "loud"\n'
+    [value] = document(file, content).values("log").values()
+    assert value.members == {
+        "a.b": f"{file}:2: [log.levels] a.b",
+        "c.d": f"{file}:3: [log.levels] c.d",
+    }
+
+
 def test_a_kind_of_another_package_is_found_beside_the_file(tmp_path: Path) -> None:
     (tmp_path / "their_kind_of_echo.py").write_text("from toolkit.services.echo import SERVICE\n")
     found = document(tmp_path / "site.toml", "[service.a]\nkind = 'their_kind_of_echo'\n")

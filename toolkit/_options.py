@@ -232,6 +232,8 @@ def _help(field: Field, default: Any) -> str:
     notes = [field.help or field.expected]
     if field.is_list:
         notes.append("(may be repeated)")
+    if field.is_table:
+        notes.append("(name=value,name=value)")
     if default is msgspec.NODEFAULT:
         notes.append("[required]")
     elif default is None or default == () or default == {}:
@@ -242,6 +244,8 @@ def _help(field: Field, default: Any) -> str:
         notes.append(f"[default: {'on' if default else 'off'}]")
     elif isinstance(default, float):
         notes.append(f"[default: {default:g}]")
+    elif isinstance(default, dict):
+        notes.append(f"[default: {','.join(f'{name}={one}' for name, one in default.items())}]")
     else:
         members = default if isinstance(default, Iterable) and field.is_list else [default]
         notes.append(f"[default: {', '.join(_masked(str(one)) for one in members)}]")

@@ -130,10 +130,30 @@ class Document:
             keys: Of the table: `"log"`, or `"service", "echo"`.
         """
         return {
-            key: Value(raw, f"{self.place(*keys, key)}: [{'.'.join(keys)}] {key}")
+            key: Value(
+                raw,
+                f"{self.place(*keys, key)}: [{'.'.join(keys)}] {key}",
+                members=self._members(raw, *keys, key) if isinstance(raw, dict) else {},
+            )
             for key, raw in self._tables.get(keys, {}).items()
             if (keys[0], key) != ("service", "kind")
         }
+
+    def _members(self, table: dict[str, Any], *keys: str) -> dict[str, str]:
+        """The place of each member of a table that is a value, by its dotted name."""
+        title = f"[{'.'.join(keys)}]"
+        places: dict[str, str] = {}
+
+        def note(inner: dict[str, Any], *path: str) -> None:
+            for key, one in inner.items():
+                if isinstance(one, dict):
+                    note(one, *path, key)
+                else:
+                    name = ".".join([*path, key])
+                    places[name] = f"{self.place(*keys, *path, key)}: {title} {name}"
+
+        note(table)
+        return places
 
 
 def _read(path: str) -> str:
