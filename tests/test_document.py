@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
+
 from pathlib import Path
 
 import pytest
@@ -156,6 +158,20 @@ def test_the_members_of_a_table_know_their_places(file: Path) -> None:
         "a.b": f"{file}:2: [log.levels] a.b",
         "c.d": f"{file}:3: [log.levels] c.d",
     }
+
+
+def test_a_pipe_that_is_written_to_is_read_to_its_end() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"[service.echo]\n")
+    os.close(writing)
+    assert list(Document(f"/dev/fd/{reading}").services) == ["echo"]
+    os.close(reading)
+
+
+def test_a_fifo_that_nobody_writes_to_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(SettingsError, match="expected a file, found what nobody writes to for 3"):
+        Document(str(tmp_path / "fifo"))
 
 
 def test_a_kind_of_another_package_is_found_beside_the_file(tmp_path: Path) -> None:

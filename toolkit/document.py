@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import sys
+import time
 import tomllib
 from contextlib import redirect_stdout
 from typing import Annotated, Any
@@ -19,6 +21,9 @@ from toolkit.settings import Meta, Settings, Value, nearest
 
 MAX_BYTES = 1_048_576
 """The largest file that is read."""
+
+READ_SECONDS = 3.0
+"""How long what is no regular file may take to come."""
 
 _DEEPEST = 20
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
@@ -156,10 +161,29 @@ class Document:
         return places
 
 
+def _content(path: str) -> bytes:
+    """What can be read of a file, or in a while of a pipe: `--config /dev/stdin` is one."""
+    content = b""
+    # Opening a FIFO that nobody writes must not hold the start (fifo(7)).
+    with open(path, "rb", 0, opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as f:
+        poll = select.poll()
+        poll.register(f, select.POLLIN)
+        deadline = time.monotonic() + READ_SECONDS
+        while len(content) <= MAX_BYTES:
+            if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+                raise SettingsError(
+                    [f"{path}: expected a file, found what nobody writes to for {READ_SECONDS:g} s"]
+                )
+            more = f.read(MAX_BYTES)
+            if not more:
+                break
+            content += more
+    return content
+
+
 def _read(path: str) -> str:
     try:
-        with open(path, "rb") as file:
-            content = file.read(MAX_BYTES + 1)
+        content = _content(path)
         if len(content) > MAX_BYTES:
             raise SettingsError([f"{path}: larger than {MAX_BYTES // 1024} KiB"])
         # With the mark that some editors begin a file with, and TOML does not know.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import resource
 import shutil
+import socket
 import stat
 import subprocess
 import sys
@@ -75,7 +77,7 @@ def test_a_new_file_is_for_its_owner_and_group(opened: Any, tmp_path: Path) -> N
     [
         ("no/log", "No such file or directory"),
         (".", "Is a directory"),
-        ("pipe", "No such device or address"),
+        ("socket", "No such device or address"),
         ("a\0b", "embedded null"),
         ("n" * 300, "File name too long"),
     ],
@@ -83,7 +85,8 @@ def test_a_new_file_is_for_its_owner_and_group(opened: Any, tmp_path: Path) -> N
 def test_a_file_that_cannot_be_opened_is_one_clear_line(
     name: str, reason: str, tmp_path: Path
 ) -> None:
-    os.mkfifo(tmp_path / "pipe")
+    with socket.socket(socket.AF_UNIX) as one, contextlib.chdir(tmp_path):
+        one.bind("socket")
     with pytest.raises(ToolkitError) as caught:
         RotatedFile(str(tmp_path / name), 1000, 3)
     assert caught.value.code == "log-file"

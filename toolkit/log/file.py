@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import itertools
 import os
@@ -58,7 +59,14 @@ class RotatedFile:
 
     def _open(self) -> int:
         # Without O_NONBLOCK the opening of a named pipe waits until somebody reads it.
-        return os.open(self._path, _FLAGS | os.O_NONBLOCK, _MODE)
+        try:
+            return os.open(self._path, _FLAGS | os.O_NONBLOCK, _MODE)
+        except OSError as error:
+            if error.errno != errno.ENXIO or not stat.S_ISFIFO(os.stat(self._path).st_mode):
+                raise
+        # With it, one that nobody reads can be opened as its own reader only (fifo(7)).
+        flags = _FLAGS & ~(os.O_WRONLY | os.O_CREAT) | os.O_RDWR
+        return os.open(self._path, flags | os.O_NONBLOCK)
 
     def _take(self, fd: int) -> None:
         status = os.fstat(fd)
