@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterator
-
 from pathlib import Path
 
 import pytest
@@ -174,6 +174,15 @@ def test_a_fifo_that_nobody_writes_to_is_refused(tmp_path: Path) -> None:
         Document(str(tmp_path / "fifo"))
 
 
+def test_two_services_do_not_share_their_variables(file: Path) -> None:
+    found = document(file, "[service.a-b]\nkind = 'echo'\n[service.A_b]\nkind = 'echo'\n")
+    [told] = found.problems
+    assert told == (
+        f"{file}:3: [service.A_b]: its variables, TOOLKIT_A_B_…, would be those of [service.a-b] "
+        "too; give it another name"
+    )
+
+
 def test_a_kind_of_another_package_is_found_beside_the_file(tmp_path: Path) -> None:
     (tmp_path / "their_kind_of_echo.py").write_text("from toolkit.services.echo import SERVICE\n")
     found = document(tmp_path / "site.toml", "[service.a]\nkind = 'their_kind_of_echo'\n")
@@ -184,7 +193,8 @@ def test_a_kind_of_another_package_is_found_beside_the_file(tmp_path: Path) -> N
 def test_a_module_beside_the_file_does_not_hide_another(tmp_path: Path) -> None:
     (tmp_path / "json.py").write_text("from toolkit.services.echo import SERVICE\n")
     found = document(tmp_path / "site.toml", "[service.a]\nkind = 'json'\n")
-    assert "module 'json' declares no service" in problem(found, "a")
+    told = problem(found, "a")
+    assert f"module 'json' ({json.__file__}) declares no service" in told
 
 
 def test_a_kind_that_breaks_when_imported_is_told(file: Path) -> None:

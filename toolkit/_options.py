@@ -72,7 +72,8 @@ class StrictOptions(usage.Options):
         try:
             super().parseOptions(options)
         except usage.UsageError as error:
-            end(f"{error}{self._hint(str(error))}; see --help", 2)
+            problem = " ".join(str(error).splitlines())  # an argument may have several
+            end(f"{problem}{self._hint(problem)}; see --help", 2)
 
     def opt_help(self) -> None:
         """print this help, and stop"""

@@ -107,6 +107,13 @@ class Document:
                 name,
                 "kind",
             )
+        elif other := next((one for one in self.services if _variable(one) == _variable(name)), ""):
+            self._refuse(
+                f"[service.{name}]: its variables, TOOLKIT_{_variable(name)}_…, would be those of "
+                f"[service.{other}] too; give it another name",
+                "service",
+                name,
+            )
         else:
             self.services[name] = table
 
@@ -159,6 +166,10 @@ class Document:
 
         note(table)
         return places
+
+
+def _variable(name: str) -> str:
+    return name.upper().replace("-", "_")
 
 
 def _content(path: str) -> bytes:
