@@ -13,10 +13,11 @@ from msgspec.structs import replace
 from twisted.application.service import IService
 from twisted.logger import globalLogPublisher
 
+from toolkit._bounds import LATE_SECONDS, after
 from toolkit._daemon import Launcher
 from toolkit._hangup import Hangup
 from toolkit._pidfile import PidFile
-from toolkit._process import LATE_SECONDS, Process, after
+from toolkit._process import Process
 from toolkit.errors import ToolkitError, reason_of, told
 from toolkit.group import Group
 from toolkit.listen import ListenSettings

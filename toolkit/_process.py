@@ -6,7 +6,6 @@ import atexit
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -18,7 +17,7 @@ from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.logger import ILogObserver, Logger
 from twisted.python.failure import Failure
 
-from toolkit import _force
+from toolkit._bounds import Bounds, Guard, after
 from toolkit._daemon import Launcher
 from toolkit._pidfile import PidFile
 from toolkit.descriptors import raise_limit, shortage
@@ -26,14 +25,8 @@ from toolkit.errors import StartFailed, told
 from toolkit.group import Group
 from toolkit.systemd import Watchdog, notify
 
-LATE_SECONDS = 1.0
-"""How much longer than its time for stopping the process may take to be gone."""
-
-
 SAME_SECONDS = 0.2
 """Two signals in so short a time are one: timeout(1) sends it to its child and to the group."""
-
-Guard = Callable[[float, Callable[[], None]], Callable[[], None]]
 
 
 class Process(Service):
@@ -82,21 +75,22 @@ class Process(Service):
     ) -> None:
         self._reactor = reactor
         self._group = group
-        self._stop_seconds = stop_seconds
         self._observer = log
         self._reopen = reopen
         self._pid_file = pid_file or PidFile({})
         self._log_is_elsewhere = log_is_elsewhere
         self._environment = environment
         self._signalled_at: float | None = None
-        self._guard = guard or after
-        self._start_seconds = start_seconds
-        self._start_is_over = threading.Event()
-        self._unguard_start: Callable[[], None] | None = None
-        self._end_is_bounded = False
-        self._is_ending = False
-        self._connections = connections or {}
         self._launcher = launcher or Launcher({})
+        self._bounds = Bounds(
+            reactor,
+            group,
+            (start_seconds, stop_seconds),
+            self._pid_file,
+            self._launcher,
+            guard or after,
+        )
+        self._connections = connections or {}
         self._watchdog = Watchdog(reactor, environment)
 
     def setServiceParent(self, parent: Any) -> None:
@@ -107,13 +101,13 @@ class Process(Service):
 
     def privilegedStartService(self) -> None:
         """Let the children bind what needs privileges."""
-        self._bound_the_start()
+        self._bounds.begin_start()
         self._group.privilegedStartService()
 
     def startService(self) -> None:
         """Start the group as soon as the reactor runs."""
         super().startService()
-        self._bound_the_start()
+        self._bounds.begin_start()
         self._launcher.take()
         self._reactor.callWhenRunning(self._start)
 
@@ -124,7 +118,7 @@ class Process(Service):
         self._launcher.tell("it was stopped before it was ready")
         notify(self._environment, "STOPPING=1")
         self._pid_file.spare_another()
-        self._bound_the_end()
+        self._bounds.begin_stop()
         return self._group.stopService()
 
     def _start(self) -> None:
@@ -144,7 +138,7 @@ class Process(Service):
         return self._group.startService()
 
     def _ready(self, _result: object) -> None:
-        self._end_the_start()
+        self._bounds.end_start()
         self._pid_file.keep()
         self._log.info("ready")
         notify(self._environment, "READY=1")
@@ -152,7 +146,7 @@ class Process(Service):
         self._launcher.tell()
 
     def _failed(self, failure: Failure) -> None:
-        self._end_the_start()
+        self._bounds.end_start()
         error: Any = failure.value
         if failure.check(CancelledError, StartFailed) and not self.running:
             return  # it was stopped while it was starting
@@ -178,83 +172,17 @@ class Process(Service):
         now, name = time.monotonic(), signal.Signals(number).name
         if self._signalled_at is not None:
             if now - self._signalled_at >= SAME_SECONDS:
-                self._end_now(f"ended at once by a second signal, {name}")
+                self._bounds.end_now(f"ended at once by a second signal, {name}")
             return
         self._signalled_at = now
         # From here, and not from the stop: what hangs may be the reactor's thread itself.
-        self._bound_the_end()
+        self._bounds.begin_stop()
         self._reactor.callFromThread(self._stop, name)
 
     def _stop(self, name: str) -> None:
         self._log.info("stopping on {signal}", signal=name)
         if self._reactor.running:
             self._reactor.stop()
-
-    def _bound_the_start(self) -> None:
-        # In the daemon, and not before the fork: threads stay behind there.
-        if self._unguard_start is None:
-            self._unguard_start = self._guard(self._start_seconds, self._look_at_the_start)
-
-    def _end_the_start(self) -> None:
-        self._start_is_over.set()
-        if self._unguard_start is not None:
-            self._unguard_start()
-
-    def _look_at_the_start(self) -> None:
-        """In a thread: while the start goes on, look that the reactor turns, to end it."""
-        while not self._start_is_over.is_set():
-            turned = threading.Event()
-            self._reactor.callFromThread(turned.set)
-            if not turned.wait(LATE_SECONDS) and not self._start_is_over.is_set():
-                self._end_now(f"ended by force: not ready after {self._start_seconds:g} s")
-            self._start_is_over.wait(LATE_SECONDS)
-
-    def _bound_the_end(self) -> None:
-        if not self._end_is_bounded:
-            self._end_is_bounded = True
-            seconds = self._stop_seconds + LATE_SECONDS
-            why = f"ended by force: it has not stopped after {seconds:g} s"
-            self._guard(seconds, lambda: self._end_now(why))
-
-    def _end_now(self, why: str) -> None:
-        """End the process with status 1. In any thread, and in a signal's handler."""
-        if self._is_ending:
-            return  # another thread is at it, and done within a second
-        self._is_ending = True
-        reason = f"{why}; {self._waited_for()}"
-        _force.say(reason)
-        self._launcher.tell(reason)
-        self._pid_file.remove(os.getpid())
-        _force.cut_off()
-        os._exit(1)
-
-    def _waited_for(self) -> str:
-        states = {name: state for name, (state, _) in self._group.states().items()}
-        waited = [name for name, state in states.items() if state in ("starting", "stopping")]
-        if waited:
-            return f"{', '.join(waited)} was still {states[waited[-1]]}"
-        if any(state in ("ready", "degraded") for state in states.values()):
-            return "the reactor did not turn, so that no service was asked to stop"
-        return "the services had stopped, but a thread or the reactor had not"
-
-
-def after(seconds: float, function: Callable[[], None]) -> Callable[[], None]:
-    """Call a function after some seconds, in a thread.
-
-    What hangs may be the reactor's own thread, or one of its threads, which it joins before it
-    ends.
-
-    Args:
-        seconds: When.
-        function: What to call.
-
-    Returns:
-        A function that calls it off, if it has not begun.
-    """
-    timer = threading.Timer(seconds, function)
-    timer.daemon = True
-    timer.start()
-    return timer.cancel
 
 
 def _leave(status: int) -> None:

@@ -141,6 +141,9 @@ async def test_at_a_stop_no_port_stays_open_and_every_service_has_its_time(
     ports = [int((await program.line(ADDRESS.format(name)))[1]) for name in names]
     await program.line("ready")
     peers = [await connect(reactor, port) for port in ports]
+    for peer in peers:
+        peer.transport.write(b"served")
+        await peer.until(b"served")
     program.signal(signal.SIGTERM)
     await program.line("stopping on")
     began = time.monotonic()
