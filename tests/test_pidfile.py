@@ -47,6 +47,17 @@ def test_twistd_is_not_to_remove_anothers(tmp_path: Path) -> None:
     assert another["pidfile"] == ""
 
 
+def test_one_that_cannot_be_read_is_taken_for_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "the.pid").mkdir()  # which even root cannot read as a file
+    unread = options(tmp_path)
+    PidFile(unread).spare_another()
+    assert unread["pidfile"] == str(tmp_path / "the.pid")
+    empty = tmp_path / "empty.pid"
+    empty.touch()
+    PidFile({"pidfile": str(empty)}).remove(os.getpid())
+    assert not empty.exists()
+
+
 def test_it_is_removed_for_the_process_that_it_names_only(tmp_path: Path) -> None:
     one = PidFile(options(tmp_path, "123"))
     one.remove(NOBODY)

@@ -10,6 +10,10 @@ from typing import Any
 from toolkit.errors import ToolkitError
 
 
+UNKNOWN = 0
+"""No process has this id. A pid file that root has written cannot be read after `--uid`."""
+
+
 class PidFile:
     """Sees to it that a process keeps its own pid file, and leaves another's alone.
 
@@ -46,7 +50,7 @@ class PidFile:
 
     def spare_another(self) -> None:
         """Before the end: have twistd remove its own only."""
-        if self._path and self._holder() not in (None, os.getpid()):
+        if self._path and self._holder() not in (None, UNKNOWN, os.getpid()):
             self._options["pidfile"] = self._path = ""
 
     def remove(self, pid: int) -> None:
@@ -55,19 +59,19 @@ class PidFile:
         Args:
             pid: The process, which ends.
         """
-        if self._path and self._holder() == pid:
+        if self._path and self._holder() in (UNKNOWN, pid):
             with suppress(OSError):
                 os.unlink(self._path)
 
     def _holder(self) -> int | None:
-        """Whose it is; None if it is not there, and 0 if there is no telling."""
+        """Whose it is; None if it is not there."""
         try:
             with open(self._path, "rb") as file:
                 return int(file.read(20))
         except FileNotFoundError:
             return None
         except (OSError, ValueError):
-            return 0
+            return UNKNOWN
 
 
 def _lives(pid: int) -> bool:
