@@ -78,6 +78,7 @@ def test_a_kind_is_the_name_unless_the_table_says(file: Path) -> None:
         ("[service]\necho = 3", 2, "service.echo must be a table: [service.echo]"),
         ("log = 3", 1, "log must be a table: [log]"),
         ("[service.log]", 1, "[service.log]: a service's name is letters"),
+        ("[service.LOG]", 1, "a service's name is letters"),
         ("[service.'a b']", 1, "[service.a b]: a service's name is letters"),
         ("[service.'']", 1, "a service's name is letters"),
         ("[service.'echo\\n']", 1, "a service's name is letters"),
@@ -178,7 +179,7 @@ def test_two_services_do_not_share_their_variables(file: Path) -> None:
     found = document(file, "[service.a-b]\nkind = 'echo'\n[service.A_b]\nkind = 'echo'\n")
     [told] = found.problems
     assert told == (
-        f"{file}:3: [service.A_b]: its variables, TOOLKIT_A_B_…, would be those of [service.a-b] "
+        f"{file}:3: [service.A_b]: its variables, TOOLKIT_A_B_*, would be those of [service.a-b] "
         "too; give it another name"
     )
 

@@ -61,6 +61,16 @@ def test_help_shows_no_credentials_of_a_url() -> None:
     assert "[default: http://****@d.example/, from TOOLKIT_MINE_URLS]" in help_text
 
 
+def test_help_shows_how_a_table_is_written() -> None:
+    class LevelSettings(Settings):
+        """Have levels."""
+
+        levels: Annotated[dict[str, int], Meta(description="levels")] = {"a": 1, "b": 2}
+
+    help_text = " ".join(options_for(LevelSettings, "Have levels.")().getUsage(200).split())
+    assert "--levels= levels (name=value,name=value) [default: a=1,b=2]" in help_text
+
+
 def test_what_is_not_given_is_not_set() -> None:
     assert parsed().given == {}
 

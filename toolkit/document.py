@@ -92,7 +92,7 @@ class Document:
         if not self._keep(table, "service", name):
             return
         kind = table.get("kind", name)
-        if not re.fullmatch(_NAME, name) or name in TABLES:
+        if not re.fullmatch(_NAME, name) or name.lower() in TABLES:
             self._refuse(
                 f"[service.{name}]: a service's name is letters, digits, - and _, "
                 f"and none of {', '.join(TABLES)}",
@@ -109,7 +109,7 @@ class Document:
             )
         elif other := next((one for one in self.services if _variable(one) == _variable(name)), ""):
             self._refuse(
-                f"[service.{name}]: its variables, TOOLKIT_{_variable(name)}_…, would be those of "
+                f"[service.{name}]: its variables, TOOLKIT_{_variable(name)}_*, would be those of "
                 f"[service.{other}] too; give it another name",
                 "service",
                 name,
