@@ -65,10 +65,13 @@ def test_help_shows_how_a_table_is_written() -> None:
     class LevelSettings(Settings):
         """Have levels."""
 
-        levels: Annotated[dict[str, int], Meta(description="levels")] = {"a": 1, "b": 2}
+        levels: Annotated[dict[str, int], Meta(description="levels")] = {}
 
-    help_text = " ".join(options_for(LevelSettings, "Have levels.")().getUsage(200).split())
-    assert "--levels= levels (name=value,name=value) [default: a=1,b=2]" in help_text
+    options = options_for(LevelSettings, "Have levels.")()
+    in_force = LevelSettings(levels={"a": 1, "b": 2})
+    options.in_force = lambda: Table("mine", in_force, {"levels": "site.toml:2"})
+    help_text = " ".join(options.getUsage(200).split())
+    assert "levels (name=value,name=value) [default: a=1,b=2, from site.toml:2]" in help_text
 
 
 def test_what_is_not_given_is_not_set() -> None:

@@ -144,7 +144,7 @@ def test_an_empty_variable_is_not_set() -> None:
         ("[service.echo]\nidle_seconds = -3", "[service.echo] idle_seconds: expected a number gre"),
         ("[service.ehco]", "[service.ehco]: there is no service 'ehco'; did you mean 'echo'"),
         ("[service.x]\nkind = 'ehco'", "there is no service 'ehco'; did you mean 'echo'"),
-        ("[service.x]\nkind = 'json'", "module 'json' declares no service"),
+        ("[service.x]\nkind = 'json'", "module 'json' ("),
         ("[service.x]\nkind = 'no.such.module'", "there is no service 'no.such.module'"),
         ("[log]\nlevel = 'loud'\n[service.echo]", "[log] level: expected one of debug, info"),
         ("[site]\nstop_seconds = 0\n[service.echo]", "[site] stop_seconds"),
