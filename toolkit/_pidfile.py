@@ -9,7 +9,6 @@ from typing import Any
 
 from toolkit.errors import ToolkitError
 
-
 UNKNOWN = 0
 """No process has this id. A pid file that root has written cannot be read after `--uid`."""
 
