@@ -49,7 +49,9 @@ def test_text_becomes_what_the_field_wants(name: str, text: str, value: object) 
     assert given_as_text(name, text) == value
 
 
-@pytest.mark.parametrize(("name", "raw"), [("needed", 5), ("perhaps", "5"), ("flag", 1)])
+@pytest.mark.parametrize(
+    ("name", "raw"), [("bounded", 1e9), ("needed", 5), ("perhaps", "5"), ("flag", 1)]
+)
 def test_what_a_file_holds_must_be_of_the_right_type_already(name: str, raw: object) -> None:
     with pytest.raises(ValueError, match=r"^site.toml: \[x\]: expected "):
         converted(FIELDS[name], Value(raw, "site.toml: [x]"))
@@ -69,6 +71,9 @@ def test_a_dotted_key_of_a_table_is_one_name() -> None:
     [
         ("even", "3", 'expected an even number, found "3"'),
         ("evens", "2,3", 'expected an even number, found "2,3"'),
+        ("bounded", "1e9", 'expected a whole number at least 1, found "1e9"'),
+        ("bounded", "2.0", 'expected a whole number at least 1, found "2.0"'),
+        ("evens", "2,4e0", 'found "2,4e0"'),
         ("max_delay_seconds", "nan", "at most 60, found"),
         ("choice", "x" * 10_000, 'found "xxx'),
         ("needed", "caf\udce9", 'expected text in UTF-8, found "caf\\udce9"'),

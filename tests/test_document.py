@@ -142,9 +142,10 @@ def test_a_file_that_is_not_there_is_a_mistake_on_the_command_line(tmp_path: Pat
     assert caught.value.on_command_line
 
 
-def test_a_folder_is_no_file(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="cannot be read"):
+def test_a_folder_is_no_file_and_a_mistake_on_the_command_line_too(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="cannot be read: Is a directory") as caught:
         Document(str(tmp_path))
+    assert caught.value.on_command_line
 
 
 def test_a_kind_of_the_registry_is_loaded_with_and_without_a_file(file: Path) -> None:
@@ -264,7 +265,7 @@ def test_a_name_that_is_not_in_the_file_is_told_without_a_place(file: Path) -> N
 
 
 @given(some.binary(max_size=200) | some.text(max_size=200).map(str.encode))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_no_file_gives_a_traceback(file: Path, content: bytes) -> None:
     file.write_bytes(content)
     try:

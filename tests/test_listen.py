@@ -20,6 +20,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import clientFromString
 from twisted.internet.protocol import Factory, Protocol, ServerFactory
 from twisted.logger import LogEvent, formatEvent
+from twisted.python import log as legacy
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
@@ -238,6 +239,21 @@ async def test_it_logs_the_port_that_the_kernel_gave(reactor: Any, logged: list[
         lines = [formatEvent(event) for event in logged]
         assert f"sample listening on tcp:127.0.0.1:{port_of(service)}" in lines
         assert port_of(service) > 0
+
+
+@pytest_twisted.ensureDeferred
+async def test_twisteds_own_line_is_for_debugging_and_no_other_message_is(
+    reactor: Any, logged: list[LogEvent]
+) -> None:
+    class Talks(Keeps):
+        def startFactory(self) -> None:
+            legacy.msg("said while it starts")
+
+    async with started(reactor, Talks()) as service:
+        twisteds = f"Connections starting on {port_of(service)}"
+        levels = {formatEvent(event): event["log_level"].name for event in logged}
+        assert levels[twisteds] == "debug"
+        assert levels["said while it starts"] == "info"
 
 
 @pytest_twisted.ensureDeferred

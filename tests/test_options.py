@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import pytest
 from hypothesis import assume, given, strategies as some
 
-from toolkit._options import RecordOptions, end, options_for
+from toolkit._options import RecordOptions, options_for
 from toolkit.settings import Meta, Secret, Settings, Value, resolve
 from toolkit.site import Table
 
@@ -212,10 +212,3 @@ def test_help_says_what_each_option_is_and_what_it_is_without_it() -> None:
 def test_help_does_not_show_a_secret() -> None:
     assert "--password= for the server [default: ****]" in shown()
     assert "hunter2" not in shown()
-
-
-def test_several_lines_end_with_the_program_before_each(capsys: pytest.CaptureFixture[str]) -> None:
-    wrong: Any = end
-    with pytest.raises(SystemExit) as ended:
-        wrong("one\ntwo", 1)
-    assert (ended.value.code, capsys.readouterr().err) == (1, "toolkit: one\ntoolkit: two\n")

@@ -238,7 +238,7 @@ tables = some.recursive(
 
 
 @given(some.dictionaries(keys, tables, max_size=4))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_no_document_gives_a_traceback(file: Path, content: dict[str, Any]) -> None:
     text = "\n".join(f"{key} = {_inline(value)}" for key, value in content.items())
     assert tomllib.loads(text) is not None

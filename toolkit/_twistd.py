@@ -9,7 +9,8 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from toolkit._options import RecordOptions, StrictOptions, end, options_for, tell, write
+from toolkit._options import RecordOptions, StrictOptions, options_for
+from toolkit._terminal import end, tell, write
 
 if TYPE_CHECKING:
     from twisted.application.service import IService

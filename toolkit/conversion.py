@@ -112,6 +112,8 @@ def converted(field: Field, value: Value) -> Any:
         if value.is_text:
             _check_encoding(raw)
         result = msgspec.convert(raw, field.type, strict=not value.is_text, dec_hook=_from_plain)
+        if value.is_text:
+            _check_whole(raw, result)
         _check_finite(result)
         for one in result if field.is_list else [result]:
             if field.check is not None and one is not None:
@@ -161,6 +163,15 @@ def _check_encoding(raw: Any) -> None:
     for text in raw if isinstance(raw, list) else [raw]:
         if isinstance(text, str):
             text.encode()
+
+
+def _check_whole(raw: Any, result: Any) -> None:
+    """Refuse `1e9` and `1.0` for a whole number, as TOML does."""
+    if isinstance(raw, dict):
+        raw, result = [*raw.values()], [*result.values()]
+    for text, one in zip(raw, result, strict=False) if isinstance(raw, list) else [(raw, result)]:
+        if type(one) is int and isinstance(text, str) and not text.removeprefix("-").isdigit():
+            raise msgspec.ValidationError("not whole")
 
 
 def _check_finite(value: Any) -> None:

@@ -202,7 +202,7 @@ def _read(path: str) -> str:
     except FileNotFoundError as error:
         raise SettingsError([f"--config {path}: there is no such file"], True) from error
     except OSError as error:
-        raise SettingsError([f"{path}: cannot be read: {error.strerror}"]) from error
+        raise SettingsError([f"--config {path}: cannot be read: {error.strerror}"], True) from error
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise SettingsError([f"{path}:{line}: not a TOML file: not UTF-8"]) from error

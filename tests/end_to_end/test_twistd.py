@@ -176,7 +176,8 @@ async def test_a_service_of_the_file_is_a_subcommand(start: Start, tmp_path: Pat
         (["--config", "endpoint.toml"], 1, "listen: expected an endpoint such as"),
         (["--config", "service.toml"], 1, "there is no service 'ehco'; did you mean 'echo'"),
         (["--config", "unknown.toml", "--show-settings"], 1, "did you mean 'idle_seconds'"),
-        (["--config", "."], 1, "cannot be read"),
+        (["--config", "."], 2, "--config .: cannot be read: Is a directory"),
+        (["echo", "--max-connections", "1e9"], 2, 'a whole number at least 1, found "1e9"'),
     ],
 )
 @pytest.mark.parametrize("command", ["twistd", "twist"])

@@ -175,7 +175,7 @@ async def test_a_fetcher_has_its_agent_keep_to_them(reactor: Any) -> None:
 
 
 def test_a_fetcher_cannot_see_to_it_with_an_agent_that_it_was_given() -> None:
-    with pytest.raises(SettingsError, match=r"public_only: expected false with an agent of one's"):
+    with pytest.raises(SettingsError, match=r"public_only: expected False with an agent of one's"):
         Fetcher(Clock(), FetchSettings(public_only=True), Network().agent)
 
 

@@ -204,6 +204,80 @@ def test_nobody_takes_a_part_for_the_whole() -> None:
     assert body.end.code == "truncated"
 
 
+# How long a peer may be silent
+
+
+def test_a_body_that_does_not_come_is_stalled() -> None:
+    wires, wire, answer = begun()
+    body = Body()
+    answer.deliverBody(body)
+    wires.clock.advance(9)
+    wire.connection.dataReceived(b".")
+    wires.clock.advance(9.9)
+    assert wire.connected
+    wires.clock.advance(0.2)
+    assert wire.aborted
+    assert body.end.code == "stalled"
+
+
+def test_a_whole_body_in_pieces_leaves_no_deadline_on_its_connection() -> None:
+    wires, wire, answer = begun()
+    answer.deliverBody(Body())
+    wire.connection.dataReceived(b"-whole")
+    answered = wires.ask()
+    wires.clock.advance(12)
+    assert is_waiting(answered)
+    assert wire.connected
+
+
+@pytest.mark.parametrize("reads", ["not yet", "paused"])
+def test_what_comes_while_nobody_reads_begins_no_deadline(reads: str) -> None:
+    wires, wire, answer = begun()
+    body = Body(pauses=True)
+    if reads == "paused":
+        answer.deliverBody(body)
+    wire.connection.dataReceived(b".")  # it was decrypted already, or on its way
+    wires.clock.advance(60)
+    assert wire.connected
+    if reads == "not yet":
+        answer.deliverBody(body)
+    body.transport.resumeProducing()
+    wires.clock.advance(9.9)
+    assert wire.connected
+    wires.clock.advance(0.2)
+    assert body.end.code == "stalled"
+
+
+def test_the_head_has_its_time_from_the_end_of_the_request() -> None:
+    wires, produces = Wires(), Produces(5)
+    answered = wires.ask(method=b"POST", body=produces)
+    wires.clock.advance(100)
+    produces.consumer.write(b"hello")
+    produces.done.callback(None)
+    wires.opened[0].connection.dataReceived(b"HTTP/1.1 103 Early\r\n\r\nHTTP/1.1 200")
+    wires.clock.advance(29.9)
+    assert is_waiting(answered)
+    wires.clock.advance(0.2)
+    assert error_of(answered).code == "first-byte-timeout"
+    assert wires.opened[0].aborted
+
+
+def test_a_peer_that_takes_nothing_of_a_body_is_stalled() -> None:
+    wires, produces = Wires(), Produces(5)
+    answered = wires.ask(method=b"POST", body=produces)
+    (wire,) = wires.opened
+    wire.producer.pauseProducing()
+    wires.clock.advance(9)
+    wire.producer.resumeProducing()
+    wires.clock.advance(9)
+    wire.producer.pauseProducing()
+    wires.clock.advance(9.9)
+    assert is_waiting(answered)
+    wires.clock.advance(0.2)
+    assert error_of(answered).code == "stalled"
+    assert produces.calls == ["pause", "resume", "pause", "stop"]
+
+
 @pytest.mark.parametrize(
     "data", [response(b"hi", b"Connection: close"), b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n"]
 )

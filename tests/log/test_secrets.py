@@ -15,9 +15,10 @@ from twisted.logger import LogEvent, LogLevel, extractField
 from twisted.python import log as legacy
 from twisted.python.failure import Failure
 
-from toolkit.log.format import JsonFormat, TextFormat
+from toolkit.log.jsonline import JsonFormat
 from toolkit.log.message import without_legacy
 from toolkit.log.secrets import Masks, is_secret
+from toolkit.log.textline import TextFormat
 from toolkit.settings import Secret
 
 PASSWORD = "hunter2-correct-horse"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 from zope.interface import implementer
@@ -13,9 +16,13 @@ from zope.interface import implementer
 from toolkit.http.connecting import Connector
 from toolkit.http.failures import FetchError, shown
 from toolkit.http.pool import Origin, Pool
+from toolkit.http.proxies import Proxies, parse_proxy, proxies_from
 from toolkit.http.request import Request
 from toolkit.http.resolving import NameResolver
 from toolkit.http.settings import AgentSettings
+from toolkit.http.urls import Target
+
+__all__ = ["AgentSettings", "HTTPAgent"]
 
 _URI = re.compile(rb"(https?)://(\[[0-9A-Fa-f:.]+\]|[^/?#@:\[\]]+)(?::([0-9]{1,5}))?(?=[/?#]|$)")
 
@@ -37,24 +44,25 @@ class HTTPAgent:
         reactor: The reactor.
         settings: How connections are made and kept.
         names: Finds the addresses of names, in place of the system's resolver.
+        endpoint: Gives what connects to an origin, in place of TCP to an address of its host: for
+            tests, or a way of one's own. Over it comes TLS, where the URL says so.
 
     Raises:
-        SettingsError: Where `cacert` cannot be read.
+        SettingsError: Where `cacert` cannot be read, or `proxy`, or a variable that names one.
     """
 
     def __init__(
-        self, reactor: Any, settings: AgentSettings | None = None, names: NameResolver | None = None
+        self,
+        reactor: Any,
+        settings: AgentSettings | None = None,
+        names: NameResolver | None = None,
+        endpoint: Callable[[Origin], IStreamClientEndpoint] | None = None,
     ) -> None:
         settings = settings or AgentSettings()
-        connector = Connector(
-            reactor,
-            settings.connect_timeout_seconds,
-            settings.cacert,
-            settings.unix_socket,
-            settings.public_only,
-            names,
-        )
+        connector = Connector(reactor, settings, names, endpoint)
+        self._proxies = _proxies(settings.proxy)
         self._origins: dict[bytes, Origin] = {}
+        self._targets: dict[tuple[str, str, int], Origin] = {}  # some of the same
         self._pool = Pool(
             reactor,
             connector.connect,
@@ -131,6 +139,43 @@ class HTTPAgent:
             target = b"/" + target
         return Request(self._pool, origin, method, uri, target, headers, bodyProducer, answered)
 
+    def prepare_for(
+        self,
+        method: bytes,
+        target: Target,
+        headers: Headers | None,
+        bodyProducer: IBodyProducer | None,
+        answered: Any,
+    ) -> Request:
+        """Do what `prepare` does for a URL that has been read; it is not read again.
+
+        Args:
+            method: As for `prepare`.
+            target: What is asked for.
+            headers: As for `prepare`.
+            bodyProducer: As for `prepare`.
+            answered: As for `prepare`.
+
+        Returns:
+            The request.
+
+        Raises:
+            FetchError: `invalid-url`.
+        """
+        key = (target.scheme, target.host, target.port)
+        origin = self._targets.get(key)
+        if origin is None:
+            if len(self._targets) >= MAX_ORIGINS:
+                self._targets.clear()
+            uri = target._replace(path="/").url.encode("ascii")
+            found = _URI.match(uri)
+            assert found is not None
+            origin = self._targets[key] = self._origins.get(found[0]) or self._origin(found)
+        return Request(
+            self._pool, origin, method, None, target.path.encode("ascii"), headers, bodyProducer,
+            answered,
+        )  # fmt: skip
+
     def send(self, request: Request) -> None:
         """Send what `prepare` made, once.
 
@@ -157,13 +202,24 @@ class HTTPAgent:
         if not 0 < port < 65_536:
             raise _not_a_url(found.string)
         if len(self._origins) >= MAX_ORIGINS:
+            self._targets.clear()
             self._origins = {
                 key: one for key, one in self._origins.items() if one.connections or one.waiting
             }
-        origin = Origin(scheme, name, port)
+        proxy = self._proxies.proxy_for(Target(scheme.decode(), name, port, "/"))
+        origin = Origin(scheme, name, port, proxy)
         key = b"%b://%b" % (scheme, origin.place.encode("ascii"))
         origin = self._origins[found[0]] = self._origins.setdefault(key, origin)
         return origin
+
+
+def _proxies(setting: str) -> Proxies:
+    if setting == "none":
+        return Proxies()
+    if not setting:
+        return proxies_from(os.environ)
+    proxy = parse_proxy(setting, "proxy")
+    return Proxies(proxy, proxy)
 
 
 def _not_a_url(uri: bytes) -> FetchError:

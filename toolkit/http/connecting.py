@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.endpoints import (
@@ -11,15 +10,12 @@ from twisted.internet.endpoints import (
     TCP4ClientEndpoint,
     TCP6ClientEndpoint,
     UNIXClientEndpoint,
-    wrapClientTLS,
 )
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory
-from twisted.internet.ssl import Certificate, platformTrust, trustRootFromCertificates
-from twisted.web.client import BrowserLikePolicyForHTTPS, HostnameCachingHTTPSPolicy
 
 from toolkit.concurrency import deferred, within
-from toolkit.errors import SettingsError, TimedOut
+from toolkit.errors import TimedOut
 from toolkit.http.connection import Connection
 from toolkit.http.failures import FetchError, fetch_error, handshake_failure
 from toolkit.http.guard import PublicNames
@@ -27,6 +23,10 @@ from toolkit.http.names import SystemNames
 from toolkit.http.pool import Origin, Pool
 from toolkit.http.request import Request
 from toolkit.http.resolving import KnownNames, NameResolver, Resolving
+from toolkit.http.secure import SecureEndpoint
+from toolkit.http.settings import AgentSettings
+from toolkit.http.trust import policy_for
+from toolkit.http.tunnel import TunnelEndpoint
 from toolkit.transport import prompt
 
 
@@ -35,12 +35,10 @@ class Connector:
 
     Args:
         reactor: The reactor.
-        timeout_seconds: For name, TCP and TLS together.
-        cacert: A PEM file of the issuers to trust, or "" for the platform's.
-        unix_socket: The path of a UNIX socket to connect to in place of the origin, or "".
-        public_only: Whether only public addresses are connected to (`toolkit.http.guard`). The
-            UNIX socket is the word of whoever set it, and is.
+        settings: How they are made.
         names: Finds the addresses of names, in place of the system's resolver.
+        endpoint: Gives what connects to an origin, in place of TCP to an address of its host.
+            Over it comes TLS, where the URL says so.
 
     Raises:
         SettingsError: Where `cacert` cannot be read.
@@ -49,21 +47,22 @@ class Connector:
     def __init__(
         self,
         reactor: Any,
-        timeout_seconds: float,
-        cacert: str,
-        unix_socket: str,
-        public_only: bool,
+        settings: AgentSettings,
         names: NameResolver | None = None,
+        endpoint: Callable[[Origin], IStreamClientEndpoint] | None = None,
     ) -> None:
         self._reactor = prompt(reactor)
-        names = names or SystemNames(reactor)
-        self._names: NameResolver = PublicNames(names) if public_only else names
-        self._timeout_seconds = timeout_seconds
-        self._unix_socket = unix_socket
-        # One context for each host: reading the trusted certificates takes tens of milliseconds.
-        self._policy = HostnameCachingHTTPSPolicy(
-            BrowserLikePolicyForHTTPS(_trust(cacert)), cacheSize=100
-        )
+        self._every_name = names or SystemNames(reactor)
+        self._names = PublicNames(self._every_name) if settings.public_only else self._every_name
+        self._timeout_seconds = settings.connect_timeout_seconds
+        self._given = endpoint
+        if settings.unix_socket:
+            # It is the word of whoever set it, and connected to whatever `public_only` says.
+            socket = UNIXClientEndpoint(
+                self._reactor, settings.unix_socket, settings.connect_timeout_seconds
+            )
+            self._given = lambda _: socket
+        self._policy = policy_for(settings.cacert, settings.insecure)
 
     @deferred
     async def connect(self, pool: Pool, request: Request) -> Connection:
@@ -119,19 +118,36 @@ class Connector:
     async def _endpoint(self, request: Request) -> IStreamClientEndpoint:
         origin: Origin = request.origin
         endpoint: IStreamClientEndpoint
-        if self._unix_socket:
-            endpoint = UNIXClientEndpoint(self._reactor, self._unix_socket, self._timeout_seconds)
+        if self._given is not None:
+            endpoint = self._given(origin)
         else:
             began = request.since = self._reactor.seconds()
             request.phase = "name"
             addresses = await self._names.addresses_of(origin.host)
+            if origin.proxy is not None:
+                # The target was judged here, before the proxy may look for it. Where the proxy is,
+                # is the word of whoever set it.
+                addresses = await self._every_name.addresses_of(origin.proxy.host)
             if addresses != (origin.host,):  # an address is no name
                 request.name_seconds = self._reactor.seconds() - began
-            endpoint = self._endpoint_at(addresses, origin.port)
-        if origin.secure:
-            creator = self._policy.creatorForNetloc(origin.host.encode("ascii"), origin.port)
-            return wrapClientTLS(creator, endpoint, clock=self._reactor)
-        return endpoint
+            endpoint = self._reached(origin, addresses)
+        return self._secured(origin.host, origin.port, endpoint) if origin.secure else endpoint
+
+    def _reached(self, origin: Origin, addresses: tuple[str, ...]) -> IStreamClientEndpoint:
+        proxy = origin.proxy
+        if proxy is None:
+            return self._endpoint_at(addresses, origin.port)
+        endpoint = self._endpoint_at(addresses, proxy.port)
+        if proxy.secure:
+            endpoint = self._secured(proxy.host, proxy.port, endpoint)
+        # What is not secret is asked of the proxy itself (RFC 9112 §3.2.2).
+        return TunnelEndpoint(proxy, endpoint, origin.place) if origin.secure else endpoint
+
+    def _secured(
+        self, host: str, port: int, endpoint: IStreamClientEndpoint
+    ) -> IStreamClientEndpoint:
+        creator = self._policy.creatorForNetloc(host.encode("ascii"), port)
+        return SecureEndpoint(creator, endpoint, self._reactor)
 
     def _endpoint_at(self, addresses: tuple[str, ...], port: int) -> IStreamClientEndpoint:
         # What was judged is what is connected to: no endpoint is given the name.
@@ -154,22 +170,3 @@ class _Factory(Factory[Connection]):
 
     def buildProtocol(self, addr: Any) -> Connection:
         return Connection(self._pool, self._origin)
-
-
-def _trust(cacert: str) -> Any:
-    if not cacert:
-        return platformTrust()
-    try:
-        found = re.findall(
-            rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----",
-            Path(cacert).read_bytes(),
-            re.DOTALL,
-        )
-        if not found:
-            raise ValueError("there is no certificate in it")
-        return trustRootFromCertificates([Certificate.loadPEM(one) for one in found])
-    except Exception as error:  # OSError, ValueError, and what OpenSSL raises
-        reason = getattr(error, "strerror", None) or error
-        raise SettingsError(
-            [f"cacert: expected a PEM file of certificates, found {cacert!r} ({reason})"]
-        ) from error

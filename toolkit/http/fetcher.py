@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -26,11 +27,15 @@ from toolkit.http.results import Results
 from toolkit.http.retrying import Retrying
 from toolkit.http.run import Run
 from toolkit.http.settings import AgentSettings, FetchSettings
-from toolkit.http.sink import FileSink, Sink
+from toolkit.http.sink import FileSink, FirstBytes, Sink
 from toolkit.http.turns import Turns
 
 __all__ = ["FetchSettings", "Fetcher", "Page"]
 
+MAX_ROBOTS_BYTES = 16 * 1024 * 1024
+"""More is no robots.txt, whatever `max_bytes` allows for other files."""
+MAX_ROBOTS_KEPT = 500 * 1024 + 1
+"""One more than is read of it (RFC 9309 §2.5), so that a line that is cut is seen to be."""
 PRODUCT = b"twisted-app-toolkit"
 _GET = Asked()
 
@@ -48,8 +53,9 @@ class Fetcher:
             to close, and connects as its own settings say.
 
     Raises:
-        SettingsError: Where `cacert` cannot be read, or something is asked for with an agent that
-            was given, which alone could see to it.
+        SettingsError: Where `cacert` cannot be read, `proxy` is none, or something is asked for
+            with an agent that was given, which alone could see to it.
+        MissingExtra: `robots` is asked for, and protego is not installed.
     """
 
     def __init__(
@@ -59,13 +65,8 @@ class Fetcher:
         self._own: HTTPAgent | None = None
         if agent is None:
             agent = self._own = HTTPAgent(reactor, _agent_settings(settings))
-        elif settings.public_only:
-            raise SettingsError(
-                [
-                    "FetchSettings.public_only: expected false with an agent of one's own (set it "
-                    "in the agent's AgentSettings), found true"
-                ]
-            )
+        else:
+            _refuse_what_is_the_agents(settings)
         self._closed = False
         self._run = Run(
             clock=reactor,
@@ -81,6 +82,14 @@ class Fetcher:
             retrying=Retrying(random.random, time.time, settings.retries),
             deadlines=Deadlines(reactor, settings.timeout_seconds, Fetching.late),
         )
+        if settings.cookies:
+            from toolkit.http.cookies import Cookies
+
+            self._run.cookies = Cookies(time.time)
+        if settings.robots:
+            from toolkit.http.robots import Robots
+
+            self._run.robots = Robots(reactor, self._robots_txt)
 
     def get(self, url: str) -> Deferred[Page]:
         """Fetch one URL.
@@ -178,18 +187,39 @@ class Fetcher:
             A Deferred that fires when nothing is left open.
         """
         self._closed = True
-        for fetching in list(self._run.running):
+        # Those that wait end first: none of them is to get a turn by the end of another.
+        for fetching in sorted(self._run.running, key=attrgetter("has_turn")):
             fetching.give_up(FetchCancelled("the fetcher was closed"))
         self._run.deadlines.stop()
         if self._own is not None:
             await self._own.close()
 
+    @deferred
+    async def _robots_txt(self, url: str) -> tuple[int, bytes]:
+        first = FirstBytes(MAX_ROBOTS_KEPT)
+        asking = Fetching(self._run, url, _GET, first, robots=False, max_bytes=MAX_ROBOTS_BYTES)
+        page = await asking.start()
+        return page.status, first.data
+
     def _fetch(self, url: str, asked: Asked, sink: Sink | None) -> Deferred[Page]:
         fetching = Fetching(self._run, url, asked, sink)
         if self._closed:
+            done = fetching.done
             fetching.give_up(FetchCancelled("the fetcher is closed"))
-            return fetching.done
+            return done
         return fetching.start()
+
+
+def _refuse_what_is_the_agents(settings: FetchSettings) -> None:
+    usual = FetchSettings()
+    problems = [
+        f"FetchSettings.{name}: expected {getattr(usual, name)!r} with an agent of one's own "
+        f"(set it in the agent's AgentSettings), found {getattr(settings, name)!r}"
+        for name in ("cacert", "insecure", "proxy", "public_only")
+        if getattr(settings, name) != getattr(usual, name)
+    ]
+    if problems:
+        raise SettingsError(problems)
 
 
 def _agent_settings(settings: FetchSettings) -> AgentSettings:

@@ -10,6 +10,7 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 
@@ -19,11 +20,12 @@ from toolkit.http.decoding import Identity, decoder_for
 from toolkit.http.failures import FetchCancelled, FetchError, fetch_error
 from toolkit.http.page import Page, Trail
 from toolkit.http.phases import Phases
-from toolkit.http.response import Response
 from toolkit.http.retrying import BUSY, MOST_OBEYED_SECONDS, seconds_wanted
 from toolkit.http.run import Run
 from toolkit.http.sink import Sink
 from toolkit.http.urls import Target, masked, redirected
+
+_log = Logger()
 
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
 SPARE_BODY_BYTES = 65_536
@@ -31,8 +33,6 @@ SPARE_BODY_BYTES = 65_536
 
 
 def _fields_of(response: Any) -> list[tuple[bytes, bytes]]:
-    if isinstance(response, Response):
-        return response.fields
     return [
         (name, value) for name, values in response.headers.getAllRawHeaders() for value in values
     ]
@@ -56,38 +56,52 @@ class Fetching(Phases):
         asked: What is asked.
         sink: Where a body below 400 goes, None for the Page.
         robots: Whether robots.txt is asked first, if the settings want that.
+        max_bytes: The most bytes of the body, in place of what the settings say.
     """
 
     _target: Target | None = None
     _origin: Any = None
     _is_paced = _is_over = _sink_is_open = False
     _waited: Deferred[Any] | None = None
-    _began_at = 0.0
+    _has_begun = False
     _attempts = 1
     _redirects: tuple[str, ...] = ()
     _status: int | None = None
 
     def __init__(
-        self, run: Run, url: str, asked: Asked, sink: Sink | None = None, robots: bool = True
+        self,
+        run: Run,
+        url: str,
+        asked: Asked,
+        sink: Sink | None = None,
+        robots: bool = True,
+        max_bytes: int | None = None,
     ) -> None:
         self._run = run
         self._url = url
         self._asked = asked
         self._sink = sink
+        self._max_bytes = run.settings.max_bytes if max_bytes is None else max_bytes
         self._asks_robots = robots and run.robots is not None
         self.done: Deferred[Page] = Deferred(self._cancelled)
         self._called_at = run.clock.seconds()
 
     def start(self) -> Deferred[Page]:
         """Begin; gives the Deferred of its Page."""
+        done = self.done
         try:
             self._target = self._run.targets.parse(self._url)
         except FetchError as error:
             self._fail(error)
-            return self.done
+            return done
         self._run.running.add(self)
         self._approach(False)
-        return self.done
+        return done
+
+    @property
+    def has_turn(self) -> bool:
+        """Whether it is being fetched now, and does not wait."""
+        return self._has_turn
 
     def give_up(self, error: FetchError) -> None:
         """End it now; what it has is freed before its Deferred fails.
@@ -154,20 +168,22 @@ class Fetching(Phases):
         run, target, asked = self._run, self._target, self._asked
         assert target is not None
         self._has_turn = True
+        self._waited = None  # from here on it is the request that is waited for
         now = self._asked_at = run.clock.seconds()
-        if not self._began_at:
-            self._began_at = now
+        if not self._has_begun:
+            self._has_begun = True
             run.deadlines.watch(self, now)
             run.retrying.begin()
         headers = self._headers(target)
         producer = None if asked.body is None else BytesProducer(asked.body)
-        uri = target.url.encode("ascii")
         try:
             if run.own is not None:
-                request = run.own.prepare(asked.method, uri, headers, producer, self)
+                request = run.own.prepare_for(asked.method, target, headers, producer, self)
                 self._request = request
                 run.own.send(request)
             else:
+                uri = target.url.encode("ascii")
+                self._stands = "first_byte"
                 asking = run.agent.request(asked.method, uri, headers, producer)
                 self._wait(asking, self._answered)
         except Exception:  # noqa: BLE001 - FetchError, or what another agent raised: it is the fetch's
@@ -178,7 +194,7 @@ class Fetching(Phases):
         cookie = None if run.cookies is None else run.cookies.header_for(target)
         if wanted is None and cookie is None and target.authorization is None:
             return run.prepared
-        headers = Headers(dict(run.prepared.getAllRawHeaders()))
+        headers = run.prepared.copy()
         if target.authorization is not None:
             headers.setRawHeaders(b"authorization", [target.authorization])
         if cookie is not None:
@@ -208,8 +224,8 @@ class Fetching(Phases):
         assert target is not None
         self._note_head(response, self._run.clock)
         status = self._status = response.code
-        fields = _fields_of(response)
         run = self._run
+        fields = response.fields if run.own is not None else _fields_of(response)
         if run.cookies is not None:
             run.cookies.take(target, fields)
         if status in REDIRECTS and run.settings.max_redirects:
@@ -248,8 +264,12 @@ class Fetching(Phases):
         self._redirects = (*self._redirects, target.url)
         self._asked = self._asked.redirected(self._status, following.origin == target.origin)
         self._target = following
-        self._free()
+        run, origin = self._run, self._origin
+        self._has_turn = self._is_paced = False
         self._approach(True)
+        # Only now, that it waits already, or others would be before it.
+        run.pacing.give_back(origin)
+        run.turns.give_back()
 
     def _wait_of(self, fields: list[tuple[bytes, bytes]], status: int) -> float | None:
         """How long to wait before another try; None where this answer is final."""
@@ -258,8 +278,9 @@ class Fetching(Phases):
         left = run.deadlines.left(self)
         wait = run.retrying.after_answer(self._asked.method, status, values, self._attempts, left)
         if status == 429:
-            rest = seconds_wanted(values, run.wall_clock()) if values else wait
-            run.pacing.cool_down(self._origin, min(rest or wait or 0.0, MOST_OBEYED_SECONDS))
+            rest = seconds_wanted(values, run.wall_clock()) or wait
+            if rest:
+                run.pacing.cool_down(self._origin, min(rest, MOST_OBEYED_SECONDS))
         return wait
 
     def _again(self, wait: float) -> None:
@@ -272,7 +293,7 @@ class Fetching(Phases):
 
     def _leave(self, response: Any, follows: Any, *arguments: object) -> None:
         """Read a body that nobody wants, so that its connection can be used again; then go on."""
-        if isinstance(response, Response) and response.take_whole() is not None:
+        if self._request is not None and response.take_whole() is not None:
             self._note_body(response.ended_at)
             follows(*arguments)
             return
@@ -292,28 +313,34 @@ class Fetching(Phases):
     # The end.
 
     def _read(self, response: Any, target: Target, fields: list[tuple[bytes, bytes]]) -> None:
-        max_bytes = self._run.settings.max_bytes
-        codings = _values(fields, b"content-encoding")
+        max_bytes = self._max_bytes
+        sink = None if response.code >= 400 else self._sink
+        whole: bytes | None = None
+        if self._request is not None:
+            whole = response.take_whole()
+            if (
+                whole is not None
+                and not response.coded
+                and sink is None
+                and len(whole) <= max_bytes
+            ):
+                self._complete(response, fields, whole, len(whole))
+                return
         try:
-            decoder = decoder_for(codings) if codings else None
-            sink = None if response.code >= 400 else self._sink
+            decoder = decoder_for(_values(fields, b"content-encoding"))
             if sink is not None:
                 sink.begin()
                 self._sink_is_open = True
         except FetchError:
-            abandon(response)
+            if whole is None:
+                abandon(response)
             raise
-        whole = response.take_whole() if isinstance(response, Response) else None
-        if whole is not None and decoder is None and sink is None and len(whole) <= max_bytes:
-            self._complete(response, fields, whole, len(whole))
-            return
         pieces: list[bytes] = []
         take = pieces.append if sink is None else sink.write
 
         def complete(size: int) -> None:
             self._complete(response, fields, b"".join(pieces), size)
 
-        decoder = decoder or Identity()
         if whole is not None:
             complete(decode(whole, decoder, max_bytes, target.place, take))
         else:
@@ -331,7 +358,7 @@ class Fetching(Phases):
             assert self._sink is not None
             self._sink_is_open = False
             self._sink.end()
-        self._end()
+        done = self._end()
         target = self._target
         assert target is not None
         seconds = ended_at - self._called_at
@@ -339,7 +366,7 @@ class Fetching(Phases):
             self._url, target.url, response.code, fields, body, size, seconds,
             self._timings(seconds), self._attempts, self._redirects,
         )  # fmt: skip
-        self.done.callback(page)
+        done.callback(page)
 
     def _failed(self, failure: Failure) -> None:
         if self._is_over:
@@ -354,8 +381,7 @@ class Fetching(Phases):
                 found.__cause__ = error
                 error = found
         except BaseException:  # noqa: BLE001 - a bug, which is whose the fetch is to know
-            self._end()
-            self.done.errback(failure)
+            self._end().errback(failure)
             return
         run = self._run
         if self._has_turn:
@@ -364,7 +390,8 @@ class Fetching(Phases):
             )
             if wait is not None:
                 self._note_failed(self._phase(), run.clock.seconds())
-                self._drop()
+                if self._sink_is_open:
+                    self._drop()
                 self._again(wait)
                 return
         self._fail(error)
@@ -372,7 +399,7 @@ class Fetching(Phases):
     def _fail(self, error: FetchError) -> None:
         now = self._run.clock.seconds()
         if error.url:  # several that waited for the same name fail with the same error
-            cause, error = error, FetchError(str(error), error.code)
+            cause, error = error, type(error)(str(error), error.code)
             error.__cause__ = cause
         error.url = self._url
         if self._target is not None:
@@ -383,8 +410,7 @@ class Fetching(Phases):
                 self._target.url, seconds, self._timings(seconds), self._attempts,
                 self._redirects, self._status,
             )  # fmt: skip
-        self._end()
-        self.done.errback(error)
+        self._end().errback(error)
 
     # What it holds, and how long it took.
 
@@ -401,20 +427,29 @@ class Fetching(Phases):
             self._run.pacing.give_back(self._origin)
 
     def _drop(self) -> None:
-        if self._sink_is_open:
-            assert self._sink is not None
-            self._sink_is_open = False
+        assert self._sink is not None
+        self._sink_is_open = False
+        try:
             self._sink.drop()
+        except Exception:  # noqa: BLE001 - what the fetch came to is told, whatever a sink does then
+            _log.failure("what there was of {url} could not be dropped", url=masked(self._url))
 
-    def _end(self) -> None:
+    def _end(self) -> Deferred[Page]:
+        """Free all that it has; gives its Deferred, which it does not know any more: that knows it,
+        and neither shall wait for the garbage collector."""
         self._is_over = True
         waited, self._waited = self._waited, None
         if waited is not None:
             waited.cancel()
-        elif self._request is not None and self._request.answered is self:
-            self._request.cancel()
-        self._drop()
+        request = self._request
+        if request is not None and request.answered is self:
+            request.cancel()
+        if self._sink_is_open:
+            self._drop()
         run = self._run
         run.deadlines.forget(self)
         run.running.discard(self)
         self._free()
+        done = self.done
+        del self.done
+        return done

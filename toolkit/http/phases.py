@@ -17,6 +17,7 @@ class Phases:
 
     _has_turn = False
     _request: Request | None = None  # the toolkit's own, which knows its phases
+    _stands = "queue"  # where it stands with another's, which does not
     _asked_at = _head_at = 0.0
     _name: float | None = None
     _connect: float | None = None
@@ -28,6 +29,7 @@ class Phases:
         """The head of an answer is there."""
         request = self._request
         if request is None:
+            self._stands = "body"
             self._head_at = clock.seconds()
             spent = self._head_at - self._asked_at
         else:
@@ -66,9 +68,7 @@ class Phases:
         """Where it stands: a word of `Timings`."""
         if not self._has_turn:
             return "queue"
-        if self._request is not None:
-            return self._request.phase
-        return "first_byte" if self._head_at < self._asked_at else "body"
+        return self._stands if self._request is None else self._request.phase
 
     def _timings(self, seconds: float) -> Timings:
         """All phases; what is in none of the others was waiting."""

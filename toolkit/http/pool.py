@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from toolkit.http.connection import Connection
 from toolkit.http.deadlines import Deadlines
 from toolkit.http.failures import FetchCancelled, FetchError
+from toolkit.http.proxies import Proxy
 from toolkit.http.request import Request
 
 
@@ -28,11 +29,15 @@ class Origin:
         scheme: `b"http"` or `b"https"`.
         host: Name or address, without brackets.
         port: The port.
+        proxy: What is connected to in its place, or None.
     """
 
-    __slots__ = ("connections", "host", "host_field", "idle", "place", "port", "secure", "waiting")
+    __slots__ = (
+        "asked", "connections", "host", "host_field", "idle", "place", "port", "proxy", "secure",
+        "waiting",
+    )  # fmt: skip
 
-    def __init__(self, scheme: bytes, host: str, port: int) -> None:
+    def __init__(self, scheme: bytes, host: str, port: int, proxy: Proxy | None = None) -> None:
         self.secure = scheme == b"https"
         self.host = host
         self.port = port
@@ -40,6 +45,9 @@ class Origin:
         self.place = f"{name}:{port}"
         usual = port == (443 if self.secure else 80)
         self.host_field = (name if usual else self.place).encode("ascii")
+        self.proxy = proxy
+        # The proxy that makes a tunnel is asked for it apart; the other with each request.
+        self.asked = None if self.secure else proxy
         self.connections = 0
         self.idle: list[Connection] = []
         self.waiting: OrderedDict[Request, int] = OrderedDict()
@@ -89,7 +97,7 @@ class Pool:
         self._connections = 0  # those being opened too
         self._open: set[Connection] = set()
         self._connecting: dict[Request, Deferred[Connection]] = {}
-        self._idle: OrderedDict[Connection, float] = OrderedDict()  # since when
+        self._idle: dict[Connection, float] = {}  # since when; the oldest first
         self._expiry: Any = None
         self._waiting: OrderedDict[Request, None] = OrderedDict()
         self._number = count()
@@ -253,7 +261,8 @@ class Pool:
         return False
 
     def _drop_oldest(self) -> None:
-        connection, _ = self._idle.popitem(last=False)
+        connection = next(iter(self._idle))
+        del self._idle[connection]
         connection.origin.idle.remove(connection)
         connection.close()
 

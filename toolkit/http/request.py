@@ -32,8 +32,12 @@ class Prepared(Headers):
     """
 
     def __init__(self, fields: Mapping[bytes, list[bytes]]) -> None:
-        super().__init__(fields)
+        super().__init__(dict(fields))
         self.lines = b"".join(b"%b: %b\r\n" % field for field in _checked(self))
+
+    def copy(self) -> Headers:
+        """The same, which can be changed."""
+        return Headers(dict(self.getAllRawHeaders()))
 
 
 @implementer(IClientRequest)
@@ -42,9 +46,10 @@ class Request:
 
     Args:
         pool: What it is given to; it can take it back (`cancel`).
-        origin: Where it goes; its `host_field` is the value of Host, unless the headers have one.
+        origin: Where it goes; its `host_field` is the value of Host, unless the headers have one,
+            and `asked` the proxy that is asked in its place, or None.
         method: The method.
-        uri: The whole URL, as its response tells it.
+        uri: The whole URL, as its response tells it; None to make it of origin and target.
         target: What stands in the request line: path and query.
         headers: The headers, or None.
         body: Produces the body, or None.
@@ -73,7 +78,7 @@ class Request:
         pool: Any,
         origin: Any,
         method: bytes,
-        uri: bytes,
+        uri: bytes | None,
         target: bytes,
         headers: Headers | None,
         body: IBodyProducer | None,
@@ -83,12 +88,13 @@ class Request:
             raise FetchError(f"{shown(repr(method))} is no method", "invalid-url")
         if not _TARGET.fullmatch(target):
             raise FetchError(
-                f"{shown(repr(uri), 300)} cannot be asked for: write what is no printable ASCII "
-                "as %XX",
+                f"{shown(repr(uri or target), 300)} cannot be asked for: write what is no "
+                "printable ASCII as %XX",
                 "invalid-url",
             )
         self.method = method
-        self.absoluteURI = uri
+        self._uri = uri
+        self._target = target
         self.headers = headers
         self.body = body
         self.repeatable = body is None and method in IDEMPOTENT
@@ -98,6 +104,12 @@ class Request:
         self.origin = origin
         self.pool = pool
         self.connection: Any = None
+        proxy = origin.asked
+        if proxy is not None:
+            target = b"http://%b%b" % (origin.host_field, target)  # RFC 9112 §3.2.2
+            if proxy.authorization is not None:
+                headers = Headers() if headers is None else headers.copy()
+                headers.setRawHeaders(b"proxy-authorization", [proxy.authorization])
         if headers is None and self.repeatable:
             self.head = b"%b %b HTTP/1.1\r\nHost: %b\r\n\r\n" % (method, target, origin.host_field)
             return
@@ -117,6 +129,14 @@ class Request:
             lines.append(b"Content-Length: 0")
         lines.append(b"\r\n")
         self.head = b"\r\n".join(lines)
+
+    @property
+    def absoluteURI(self) -> bytes:
+        """The whole URL; see `IClientRequest`."""
+        if self._uri is not None:
+            return self._uri
+        scheme = b"https" if self.origin.secure else b"http"
+        return b"%b://%b%b" % (scheme, self.origin.host_field, self._target)
 
     def take_answered(self) -> Any:
         """The Deferred of the answer, to fire it. The request knows neither it nor its connection

@@ -23,7 +23,9 @@ class ConnectionSettings(Settings):
         str, Meta(description="PEM file of the issuers to trust in place of the platform's")
     ] = ""
     insecure: Annotated[bool, Meta(description="do not verify certificates")] = False
-    proxy: Annotated[str, Meta(description="URL of an HTTP proxy; none when empty")] = ""
+    proxy: Annotated[
+        str, Meta(description="URL of an HTTP proxy, none, or if empty as the environment says")
+    ] = ""
     public_only: Annotated[
         bool, Meta(description="connect to addresses of the public internet only")
     ] = False

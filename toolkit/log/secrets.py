@@ -90,7 +90,7 @@ class Masks:
         """
         query = line.find(b"?")
         if query >= 0:
-            names = _NAMES_IN_QUERY.findall(line, query)
+            names = _NAMES_IN_QUERY.findall(line, query, line.rfind(b"=") + 1)
             if not self._harmless.issuperset(names):
                 if any(is_secret(name.decode()) for name in names):
                     return True
