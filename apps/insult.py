@@ -48,7 +48,12 @@ def main() -> None:
         parser.error(str(error))
 
     async def asks(reactor: Any) -> int:
-        settings = FetchSettings(concurrency=options.requests, timeout_seconds=options.timeout)
+        settings = FetchSettings(
+            concurrency=options.requests,
+            per_host=options.requests,
+            timeout_seconds=options.timeout,
+            retries=0,  # each request counts, also one that fails
+        )
         fetcher = Fetcher(reactor, settings)
         counts = Tally()
         began = reactor.seconds()

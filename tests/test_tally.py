@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.web.http_headers import Headers
 
 from toolkit.errors import ConnectFailed, TooLarge
-from toolkit.http.fetcher import Page
+from toolkit.http.page import Page, Timings
 from toolkit.tally import Tally, tally
 from toolkit.testing import is_waiting, result_of
 
@@ -32,7 +31,7 @@ class Fetches:
         self.cancelled += 1
 
     def answer(self, number: int, body: bytes, status: int = 200) -> None:
-        self.asked[number].callback(Page(URL, URL, status, Headers(), body, 0.1))
+        self.asked[number].callback(Page(URL, URL, status, [], body, len(body), 0.1, Timings()))
 
 
 @pytest.fixture

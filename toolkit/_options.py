@@ -2,63 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Callable, Iterable
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from twisted.python import usage
+
+from toolkit._terminal import end, write
 
 if TYPE_CHECKING:
     from toolkit.settings import Field, Settings, Value
     from toolkit.site import Table
-
-
-def end(lines: str, status: int) -> NoReturn:
-    """End the process with a line or some on stderr.
-
-    Args:
-        lines: What was wrong.
-        status: 2 for the command line, 1 for everything else.
-
-    Raises:
-        SystemExit: Always.
-    """
-    tell(lines)
-    raise SystemExit(status)
-
-
-def tell(lines: str) -> None:
-    """Write a line or some on stderr, each after the program's name.
-
-    Args:
-        lines: What to tell.
-    """
-    from toolkit.errors import printable
-
-    for line in lines.split("\n"):
-        safe = printable(line[:1000])
-        with suppress(OSError):  # there is nowhere left to tell it
-            print(f"toolkit: {safe}", file=sys.stderr)
-
-
-def write(text: str) -> None:
-    """Write on stdout in UTF-8, as TOML is, whatever the terminal's encoding is said to be.
-
-    Args:
-        text: What to write. A stdout that cannot be written ends the process with one line.
-    """
-    if sys.stdout is None:
-        end("cannot write on standard output: it is closed", 1)
-    try:
-        sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
-        sys.stdout.flush()
-    except OSError as error:
-        # What is left would be written again, and fail again, when the interpreter ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        end(f"cannot write on standard output: {error.strerror}", 1)
 
 
 class StrictOptions(usage.Options):
@@ -72,7 +27,8 @@ class StrictOptions(usage.Options):
         try:
             super().parseOptions(options)
         except usage.UsageError as error:
-            end(f"{error}{self._hint(str(error))}; see --help", 2)
+            problem = " ".join(str(error).splitlines())  # an argument may have several
+            end(f"{problem}{self._hint(problem)}; see --help", 2)
 
     def opt_help(self) -> None:
         """print this help, and stop"""
@@ -232,6 +188,8 @@ def _help(field: Field, default: Any) -> str:
     notes = [field.help or field.expected]
     if field.is_list:
         notes.append("(may be repeated)")
+    if field.is_table:
+        notes.append("(name=value,name=value)")
     if default is msgspec.NODEFAULT:
         notes.append("[required]")
     elif default is None or default == () or default == {}:
@@ -240,11 +198,20 @@ def _help(field: Field, default: Any) -> str:
         notes.append("[default: ****]")
     elif field.is_flag:
         notes.append(f"[default: {'on' if default else 'off'}]")
+    elif isinstance(default, float):
+        notes.append(f"[default: {default:g}]")
+    elif isinstance(default, dict):
+        notes.append(f"[default: {','.join(f'{name}={one}' for name, one in default.items())}]")
     else:
-        shown = (
-            ", ".join(map(str, default))
-            if isinstance(default, Iterable) and field.is_list
-            else default
-        )
-        notes.append(f"[default: {shown:g}]" if isinstance(shown, float) else f"[default: {shown}]")
+        members = default if isinstance(default, Iterable) and field.is_list else [default]
+        notes.append(f"[default: {', '.join(_masked(str(one)) for one in members)}]")
     return " ".join(notes)
+
+
+def _masked(text: str) -> str:
+    """A value without the credentials in a URL, as --show-settings has it."""
+    if "://" not in text:
+        return text
+    from toolkit.log.secrets import Masks  # nearly no help has a URL
+
+    return Masks().text(text)

@@ -8,14 +8,18 @@ while when they cannot accept at all: who wants to connect then waits in the ker
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet import tcp
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress, IDelayedCall
 from twisted.logger import LogEvent, Logger
+from twisted.python.context import call, get
 from twisted.python.failure import Failure
+from twisted.python.log import ILogContext, callWithContext
 
 from toolkit.transport import PromptConnections, TCPPort, UNIXPort, Wrapped, prompt
 
@@ -37,7 +41,8 @@ class Accepting(tcp.Port):
         # What Twisted logs of a round of accept, it logs with this when the round is over.
         note: Any = self._note
         self._logger = Logger("toolkit.accepting", observer=note)
-        super().startListening()
+        # Who listens says so, with the address: that Twisted says it too is for debugging.
+        callWithContext({"logLevel": logging.DEBUG}, super().startListening)
 
     def _note(self, event: LogEvent) -> None:
         if "acceptError" in event:
@@ -95,6 +100,17 @@ class Accepting(tcp.Port):
         if self._closed:
             self._log_shortage()
         super().connectionLost(reason)
+
+
+def aloud(function: Callable[[], object]) -> None:
+    """Call what a port calls while it starts, so that the old log has its messages as usual.
+
+    Args:
+        function: What to call: a factory's doStart.
+    """
+    context = {**get(ILogContext)}
+    context.pop("logLevel", None)
+    call({ILogContext: context}, function)
 
 
 def described(address: IAddress) -> str:

@@ -13,6 +13,7 @@ from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from toolkit.accepting import aloud
 from toolkit.connection import Connection, abort
 
 QUIET_SECONDS = 1.0
@@ -92,7 +93,7 @@ class Connections:
 
     def doStart(self) -> None:
         """The port has been bound."""
-        self._factory.doStart()
+        aloud(self._factory.doStart)
 
     def doStop(self) -> None:
         """The port has been closed."""

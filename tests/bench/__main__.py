@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 
-from tests.bench import client, echo, http_server, log, others, startup
+from tests.bench import client, echo, fetch, fetch_program, http_server, log, others, startup
 
 
 def main() -> None:
@@ -14,12 +14,27 @@ def main() -> None:
     parser.add_argument(
         "benchmarks",
         nargs="+",
-        choices=["echo", "http-server", "client", "others", "startup", "log", "access-log"],
+        choices=[
+            "echo",
+            "http-server",
+            "client",
+            "fetch",
+            "fetch-program",
+            "others",
+            "startup",
+            "log",
+            "access-log",
+        ],
         help="echo: 1 KB there and back again; http-server: twisted.web; client: httptools, plain "
-        "and over TLS; others: what must not get slower; startup: --help as a whole process; log: "
-        "events to a file as JSON; access-log: a site without and with one",
+        "and over TLS; fetch: the Fetcher beside other clients, plain and over TLS; fetch-program: "
+        "apps.fetch as a whole process; others: what must not get slower; startup: --help as a "
+        "whole process; log: events to a file as JSON; access-log: a site without and with one",
     )
     parser.add_argument("--connections", type=int, nargs="+", help="at once (50; echo also 1000)")
+    parser.add_argument("--urls", type=int, default=20_000, help="of fetch-program (20000)")
+    parser.add_argument(
+        "--million", type=int, default=0, help="URLs by stdin, for its memory (0: none)"
+    )
     parser.add_argument("--seconds", type=float, default=1.0, help="of one measurement (1)")
     parser.add_argument("--rounds", type=int, default=9, help="of which the median is taken (9)")
     parser.add_argument(
@@ -57,6 +72,10 @@ def main() -> None:
             client.compare(
                 options.connections or [50], seconds, rounds, chosen(client.CONTENDERS), over_tls
             )
+    if "fetch" in options.benchmarks:
+        fetch.compare((options.connections or [50])[0], seconds, rounds)
+    if "fetch-program" in options.benchmarks:
+        fetch_program.compare(options.urls, rounds, options.million)
     if "others" in options.benchmarks:
         many = max(options.connections or [others.MANY])
         others.compare(seconds, rounds, chosen(others.CONTENDERS), many)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -112,6 +113,17 @@ def test_while_its_log_is_a_fifo_that_nobody_reads_requests_are_answered(tmp_pat
             assert b"404" in again.readline()
 
 
+def test_when_its_terminal_is_closed_requests_are_answered(tmp_path: Path) -> None:
+    master, slave = pty.openpty()
+    # twistd ends on the SIGHUP of a terminal that is its own; this one is only written to.
+    with served(tmp_path, "", stdout=slave, stderr=slave, start_new_session=True):
+        os.close(slave)
+        with open(master, "rb", buffering=0) as terminal:
+            port = port_in(terminal)
+            assert asked(port, 10) == 10
+        assert asked(port, 50) == 50
+
+
 def test_a_full_device_costs_lines_alone(tmp_path: Path) -> None:
     with served(tmp_path, 'file = "/dev/full"\nalso_stdout = true', stdout=subprocess.PIPE) as one:
         assert asked(port_in(one.stdout), 50) == 50
@@ -142,8 +154,13 @@ def test_a_full_disk_costs_lines_that_are_counted_and_no_request(
         full = (small / "log").read_bytes()
         assert len(full) > 50_000
         os.truncate(small / "log", 0)
-        assert asked(port, 1, "/last") == 1
         end = time.monotonic() + 30
+        while b"lines were lost" not in (
+            after := (small / "log").read_bytes()
+        ):  # without a request
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        assert asked(port, 1, "/last") == 1
         while b"/last" not in (after := (small / "log").read_bytes()):
             assert time.monotonic() < end
             time.sleep(0.02)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from twisted.internet.defer import CancelledError, Deferred
+import pytest_twisted
+from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.internet.task import Clock
 
+from tests.http.faults import answer, fault_server
 from toolkit.errors import ToolkitError
 from toolkit.http.failures import FetchCancelled, FetchError
+from toolkit.http.fetcher import Fetcher
 from toolkit.http.robots import MAX_ORIGINS, REMEMBERED_SECONDS, UNREACHABLE_SECONDS, Robots
 from toolkit.http.urls import parse_url
 from toolkit.testing import is_waiting, result_of
@@ -234,3 +239,23 @@ def test_of_long_rules_fewer_are_remembered() -> None:
     for number in reversed(range(10)):
         site.allowed(f"http://h{number}/")
     assert len(site.asked) == asked + 5
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_fetcher_can_ask_for_it_over_a_redirect(reactor: Any) -> None:
+    async with fault_server(reactor) as server:
+        server.url("/rules", answer(NO_X))
+        url = server.url("/robots.txt", answer(b"", "302 Found", "Location: /rules"))
+        fetcher = Fetcher(reactor)
+
+        def fetch(url: str) -> Deferred[tuple[int, bytes]]:
+            return fetcher.get(url).addCallback(lambda page: (page.status, page.body))
+
+        robots = Robots(reactor, fetch)
+        targets = [parse_url(url.replace("/robots.txt", path)) for path in ("/x", "/y", "/x/y")]
+        try:
+            allowed = await gatherResults([robots.allowed(target) for target in targets])
+        finally:
+            await fetcher.close()
+        assert allowed == [False, True, False]
+        assert server.connections == 1

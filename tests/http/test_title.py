@@ -117,6 +117,7 @@ def test_without_a_type_it_is_markup_if_it_begins_so() -> None:
 def test_a_long_title_is_cut_and_marked() -> None:
     assert of("<title>" + "é" * MAX_TITLE + "</title>") == "é" * MAX_TITLE
     assert of("<title>" + "é" * 100_000 + "</title>") == "é" * MAX_TITLE + "…"
+    assert of("<title>early" + " " * 100_000 + "late</title>") == "early"
 
 
 @pytest.mark.parametrize("number", ["&#" + "9" * 10_000 + ";", "&#" + "0" * 10_000 + "65"])

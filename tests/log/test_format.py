@@ -25,9 +25,11 @@ from twisted.logger import (
 from twisted.python import log as legacy
 from twisted.python.failure import Failure
 
-from toolkit.log.format import JsonFormat, Render, TextFormat
+from toolkit.log.format import Render
+from toolkit.log.jsonline import JsonFormat
 from toolkit.log.message import without_legacy
 from toolkit.log.secrets import Masks
+from toolkit.log.textline import TextFormat
 
 WHEN = 1_700_000_000.25
 HOSTILE = "a\r\nb\x1b[2J\x00\x85\x9b1m\u2028c\u2029\ud800\u202e\x7f\x0b\x0c\x1c\x1e"

@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings, strategies as some
-from twisted.logger import LogEvent, LogLevel
+from twisted.logger import LogEvent, LogLevel, LogPublisher
+from twisted.python import log as legacy
 from twisted.python.failure import Failure
 
 from tests.log.written import Written
 from toolkit.log import LogSettings
-from toolkit.log.format import JsonFormat
+from toolkit.log.jsonline import JsonFormat
 from toolkit.log.secrets import Masks
 
 HOSTILE = "\r\n\x1b\x00\x85\x9b\u2028\u2029\ud800\udfff\u202e\x7f\x0b\x0c\x1c\x1e"
@@ -136,6 +137,21 @@ def test_the_line_that_is_made_at_once_is_the_one_that_care_would_make(
     assert line is None or line == render._with_care(event)
 
 
+@settings(max_examples=200, deadline=None)
+@given(some.lists(some.dictionaries(names, plain, max_size=3), max_size=4), some.booleans())
+def test_lines_that_are_made_together_are_those_that_each_event_has(
+    many: list[dict[str, Any]], hidden: bool
+) -> None:
+    masks = Masks()
+    if hidden:
+        masks.hide("hunter2")
+    render = JsonFormat(masks)
+    event: LogEvent = {"log_format": "plain", "log_namespace": "shop", "log_time": 1e9 + 0.25}
+    events: list[LogEvent] = [{**fields, **event} for fields in many]
+    held = [(record, one) for one in events if (record := render.record(one)) is not None]
+    assert render.together(held) == b"".join(render(one) for _, one in held)
+
+
 def test_a_usual_event_is_made_at_once() -> None:
     event: LogEvent = {"a": 1, "b": "/x?item=1", "c": 0.5, "log_format": "{a}", "log_time": 1e9}
     event |= {"log_namespace": "shop", "log_level": LogLevel.warn}
@@ -167,3 +183,33 @@ def test_what_logging_is_told_has_its_secrets_masked() -> None:
         logging.getLogger("shop").info({"password": "hunter2", "user": "ann"})
         assert "hunter2" not in lines.stream.getvalue()
         assert lines.messages[1] == "{'password': '****', 'user': 'ann'}"
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize("how", ["twisted", "logging", "old"])
+def test_no_secret_is_told_in_a_message_a_field_or_a_traceback(form: Any, how: str) -> None:
+    with bridged(form) as lines:
+        lines.log.hide("hunter2")
+        fields: Any = {
+            "password": "s3cret-one",
+            "seen": "hunter2",
+            "url": "http://a:s3cret-two@db/",
+        }
+        try:
+            raise ConnectionError("hunter2 at http://ann:s3cret-two@db/?token=s3cret-three")
+        except ConnectionError as error:
+            if how == "twisted":
+                lines.logger().failure("{password} {seen} {url} {log_failure.value}", **fields)
+            elif how == "logging":
+                logging.getLogger("shop").exception(
+                    "%(password)s %(seen)s %(url)s", fields, extra={**fields, "error": error}
+                )
+            else:
+                published = LogPublisher(lines.log)
+                old: Any = legacy.LogPublisher(publishPublisher=published)
+                old.msg(failure=Failure(), why="hunter2", isError=1, **fields)  # as legacy.err
+        written = lines.stream.getvalue()
+    assert "ConnectionError: **** at http://****@db/?token=****" in written
+    assert written.count("****") > 5
+    for secret in ("hunter2", "s3cret"):
+        assert secret not in written

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
+import time
+from collections.abc import Iterator
 
 import pytest
 from twisted.logger import LogEvent, formatEvent
@@ -45,8 +48,16 @@ def target() -> FailingTarget:
     return FailingTarget()
 
 
-def test_lines_that_cannot_be_written_are_counted_and_told_of_later(target: FailingTarget) -> None:
+@pytest.fixture
+def output(target: FailingTarget) -> Iterator[Output]:
     output = Output(target, rendered)
+    yield output
+    output.close()
+
+
+def test_lines_that_cannot_be_written_are_counted_and_told_of_later(
+    target: FailingTarget, output: Output
+) -> None:
     output.write(b"a\n")
     target.error = OSError(errno.ENOSPC, "No space left on device")
     for _ in range(3):
@@ -62,8 +73,9 @@ def test_lines_that_cannot_be_written_are_counted_and_told_of_later(target: Fail
 @pytest.mark.parametrize(
     "error", [BrokenPipeError(32, "Broken pipe"), ValueError("closed"), KeyError()]
 )
-def test_whatever_a_target_raises_stays_here(target: FailingTarget, error: Exception) -> None:
-    output = Output(target, rendered)
+def test_whatever_a_target_raises_stays_here(
+    target: FailingTarget, output: Output, error: Exception
+) -> None:
     target.error = error
     output.write(b"gone\n")
     target.error = None
@@ -73,8 +85,7 @@ def test_whatever_a_target_raises_stays_here(target: FailingTarget, error: Excep
     assert target.lines == [f"1 log lines were lost: {reason}\n"]
 
 
-def test_trouble_is_told_once(target: FailingTarget) -> None:
-    output = Output(target, rendered)
+def test_trouble_is_told_once(target: FailingTarget, output: Output) -> None:
     target.trouble = "cannot rotate"
     output.write(b"a\n")
     output.write(b"b\n")
@@ -83,8 +94,9 @@ def test_trouble_is_told_once(target: FailingTarget) -> None:
     assert target.lines == ["a\n", "cannot rotate\n", "b\n", "c\n"]
 
 
-def test_what_is_logged_while_a_line_is_written_comes_after_it(target: FailingTarget) -> None:
-    output = Output(target, rendered)
+def test_what_is_logged_while_a_line_is_written_comes_after_it(
+    target: FailingTarget, output: Output
+) -> None:
 
     class Logging(FailingTarget):
         def write(self, line: bytes) -> None:
@@ -107,18 +119,20 @@ def test_a_target_that_logs_each_line_it_is_given_comes_to_an_end(target: Failin
     class Echoing(FailingTarget):
         def write(self, line: bytes) -> None:
             target.write(line)
-            output.write(b"echo\n")
+            echoes.write(b"echo\n")
 
-    output = Output(Echoing(), rendered)
-    output.write(b"a\n")
+    echoes = Output(Echoing(), rendered)
+    echoes.write(b"a\n")
     assert target.lines == ["a\n", "echo\n"]
-    assert output.lost == 1
+    assert echoes.lost == 1
+    echoes.close()
 
 
-def test_lines_that_follow_at_once_are_written_together_and_in_order(target: FailingTarget) -> None:
-    output = Output(target, rendered)
-    output.write(b"a\n", more=True)
-    output.write(b"b\n", more=True)
+def test_lines_that_follow_at_once_are_written_together_and_in_order(
+    target: FailingTarget, output: Output
+) -> None:
+    output.hold(b"a\n", b"".join)
+    output.hold(b"b\n", b"".join)
     assert target.lines == []
     output.write(b"c\n")
     output.write(b"d\n")
@@ -126,33 +140,56 @@ def test_lines_that_follow_at_once_are_written_together_and_in_order(target: Fai
 
 
 def test_lines_that_are_held_are_bounded_and_written_before_a_reopening_and_the_end(
-    target: FailingTarget,
+    target: FailingTarget, output: Output
 ) -> None:
-    output = Output(target, rendered)
     for _ in range(501):
-        output.write(b"a\n", more=True)
+        output.hold(b"a\n", b"".join)
     assert "".join(target.lines) == "a\n" * 501
-    output.write(b"b\n", more=True)
+    output.hold(b"b\n", b"".join)
     output.reopen()
-    output.write(b"c\n", more=True)
+    output.hold(b"c\n", b"".join)
     output.close()
     assert target.lines[1:] == ["b\n", "c\n"]
 
 
-def test_lines_that_are_lost_together_are_counted_each(target: FailingTarget) -> None:
-    output = Output(target, rendered)
+def test_lines_that_are_lost_together_are_counted_each(
+    target: FailingTarget, output: Output
+) -> None:
     target.error = OSError(errno.ENOSPC, "No space left on device")
-    output.write(b"a\n", more=True)
+    output.hold(b"a\n", b"".join)
     output.write(b"b\n")
     assert output.lost == 2
 
 
-def test_a_pipe_gets_each_line_by_itself(target: FailingTarget) -> None:
+def test_a_pipe_gets_each_line_by_itself(target: FailingTarget, output: Output) -> None:
     reader, writer = os.pipe()
     target.pipe = Pipe(writer)
-    output = Output(target, rendered)
-    output.write(b"a\n", more=True)
+    output.hold(b"a\n", b"".join)
     assert target.lines == ["a\n"]
     target.pipe.close()
     os.close(reader)
     os.close(writer)
+
+
+def test_what_was_lost_is_told_without_another_event(target: FailingTarget, output: Output) -> None:
+    target.error = OSError(errno.ENOSPC, "No space left on device")
+    output.write(b"a\n")
+    output.write(b"b\n")
+    target.error = None
+    end = time.monotonic() + 10
+    while not target.lines:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert target.lines == ["2 log lines were lost: No space left on device\n"]
+
+
+def test_once_it_is_closed_nothing_more_is_tried(target: FailingTarget, output: Output) -> None:
+    before = {*threading.enumerate()}
+    target.error = OSError(errno.ENOSPC, "No space left on device")
+    output.write(b"a\n")
+    [thread] = {*threading.enumerate()} - before
+    output.close()
+    thread.join(10)
+    assert not thread.is_alive()
+    output.write(b"b\n")
+    assert {*threading.enumerate()} <= before

@@ -15,9 +15,10 @@ from twisted.logger import LogEvent, LogLevel, extractField
 from twisted.python import log as legacy
 from twisted.python.failure import Failure
 
-from toolkit.log.format import JsonFormat, TextFormat
+from toolkit.log.jsonline import JsonFormat
 from toolkit.log.message import without_legacy
 from toolkit.log.secrets import Masks, is_secret
+from toolkit.log.textline import TextFormat
 from toolkit.settings import Secret
 
 PASSWORD = "hunter2-correct-horse"
@@ -222,6 +223,15 @@ def test_of_two_hidden_values_the_longer_is_masked_whole() -> None:
     masks.hide("abcd")
     masks.hide("abcdefgh")
     assert masks.text("abcdefgh abcd") == "**** ****"
+
+
+def test_each_line_of_a_secret_of_several_is_hidden() -> None:
+    key = "-----BEGIN KEY-----\r\nMIIEvQIBADANBg/+\r\n  second+line==\nshort\n-----END KEY-----\n"
+    masks = Masks()
+    masks.hide(key)
+    assert masks.text(f"the {key}.") == "the ****."
+    assert masks.text("MIIEvQIBADANBg/+ second+line== short") == "**** **** short"
+    assert masks.text("-----BEGIN KEY-----") == "-----BEGIN KEY-----"
 
 
 def test_a_value_of_three_characters_is_not_hidden() -> None:

@@ -66,7 +66,7 @@ def service(agent: MemoryAgent, *urls: str, **settings: Any) -> tuple[Clock, Hea
     clock, health = Clock(), Health("fetcher")
     health.become("ready")
     shared = Shared(clock, "fetcher", health)
-    given = FetcherSettings(urls=urls, public_only=False, **settings)
+    given = FetcherSettings(urls=urls, public_only=False, retries=0, **settings)
     return clock, health, FetchRounds(shared, given, agent)
 
 
@@ -101,9 +101,15 @@ def test_it_is_degraded_while_some_fail_and_says_the_first(logged: list[LogEvent
     assert health.reason == "2 of 3 failed, the first http://****@b.example/: connect-refused"
     assert ("http://****@b.example/", "connect-refused") in fields(logged, "url", "code")
     assert not any("secret" in str(event) for event in logged)
+    assert [(last.url, last.status, last.error) for last in rounds.results] == [
+        (A, 200, ""),
+        ("http://****@b.example/", None, "connect-refused"),
+        ("http://b2.b/", 503, ""),
+    ]
     agent.answers["b"] = agent.answers["b2"] = agent.answers["a"]
     clock.advance(10)
     assert health.state == "ready"
+    assert [last.failed for last in rounds.results] == [False] * 3
     result_of(rounds.stopService())
 
 

@@ -68,6 +68,23 @@ def test_no_more_than_a_thousand_wait(access: AccessLog, logged: list[LogEvent])
     access.stop()
 
 
+def test_the_context_of_the_last_one_is_not_that_of_the_others(
+    access: AccessLog, logged: list[LogEvent]
+) -> None:
+    from twisted.logger import globalLogPublisher
+
+    written = Written()
+    globalLogPublisher.addObserver(written.log)
+    try:
+        for _ in range(999):
+            add(access, b"/")
+        with log_context(request=7):
+            add(access, b"/")
+    finally:
+        globalLogPublisher.removeObserver(written.log)
+    assert [event.get("request") for event in written.events] == [None] * 999 + [7]
+
+
 def test_when_nothing_is_listened_to_any_more_each_is_logged_at_once(
     access: AccessLog, clock: Clock, logged: list[LogEvent]
 ) -> None:

@@ -25,6 +25,8 @@ from toolkit.http.urls import Target
 if TYPE_CHECKING:
     from treq.client import HTTPClient
 
+__all__ = ["AgentSettings", "HTTPAgent", "treq_client"]
+
 _URI = re.compile(rb"(https?)://(\[[0-9A-Fa-f:.]+\]|[^/?#@:\[\]]+)(?::([0-9]{1,5}))?(?=[/?#]|$)")
 
 MAX_ORIGINS = 10_000
@@ -63,6 +65,7 @@ class HTTPAgent:
         connector = Connector(reactor, settings, names, endpoint)
         self._proxies = _proxies(settings.proxy)
         self._origins: dict[bytes, Origin] = {}
+        self._targets: dict[tuple[str, str, int], Origin] = {}  # some of the same
         self._pool = Pool(
             reactor,
             connector.connect,
@@ -139,6 +142,43 @@ class HTTPAgent:
             target = b"/" + target
         return Request(self._pool, origin, method, uri, target, headers, bodyProducer, answered)
 
+    def prepare_for(
+        self,
+        method: bytes,
+        target: Target,
+        headers: Headers | None,
+        bodyProducer: IBodyProducer | None,
+        answered: Any,
+    ) -> Request:
+        """Do what `prepare` does for a URL that has been read; it is not read again.
+
+        Args:
+            method: As for `prepare`.
+            target: What is asked for.
+            headers: As for `prepare`.
+            bodyProducer: As for `prepare`.
+            answered: As for `prepare`.
+
+        Returns:
+            The request.
+
+        Raises:
+            FetchError: `invalid-url`.
+        """
+        key = (target.scheme, target.host, target.port)
+        origin = self._targets.get(key)
+        if origin is None:
+            if len(self._targets) >= MAX_ORIGINS:
+                self._targets.clear()
+            uri = target._replace(path="/").url.encode("ascii")
+            found = _URI.match(uri)
+            assert found is not None
+            origin = self._targets[key] = self._origins.get(found[0]) or self._origin(found)
+        return Request(
+            self._pool, origin, method, None, target.path.encode("ascii"), headers, bodyProducer,
+            answered,
+        )  # fmt: skip
+
     def send(self, request: Request) -> None:
         """Send what `prepare` made, once.
 
@@ -165,6 +205,7 @@ class HTTPAgent:
         if not 0 < port < 65_536:
             raise _not_a_url(found.string)
         if len(self._origins) >= MAX_ORIGINS:
+            self._targets.clear()
             self._origins = {
                 key: one for key, one in self._origins.items() if one.connections or one.waiting
             }

@@ -97,13 +97,15 @@ _MARKS = {
 }
 _PARAMETER = re.compile(rb';[\t ]*charset[\t ]*=[\t ]*"?([^\s";,]+)', re.IGNORECASE)
 _DECLARED = re.compile(r"<\?xml[^>]*?\sencoding\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
-_ATTRIBUTE = (
-    r"""[\s/]*([^\s/>][^\s/>=]*)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"'][^\s>]*)|(?=>)))?+"""
+_ATTRIBUTE = re.compile(
+    r"""[\s/]*([^\s/>][^\s/>=]*)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"'][^\s>]*)|(?=>)))?"""
 )
-_ATTRIBUTES = re.compile(_ATTRIBUTE)
+_ATTRIBUTES = (
+    r"""(?:[\s/]*[^\s/>][^\s/>=]*(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s>"'][^\s>]*|(?=>)))?)*"""
+)
 _META = re.compile(
-    rf"<!--(?:-?>|.*?(?:-->|\Z))|<meta(?=[\s/])((?:{_ATTRIBUTE})*+)"
-    rf"|</?[a-z][^\s/>]*(?:{_ATTRIBUTE})*+|<(?:!(?!--)|[/?])[^>]*",
+    rf"<!--(?:-?>|.*?(?:-->|\Z))|<meta(?=[\s/])({_ATTRIBUTES})|</?[a-z][^\s/>]*{_ATTRIBUTES}"
+    r"|<(?:!(?!--)|[/?])[^>]*",
     re.ASCII | re.IGNORECASE | re.DOTALL,
 )
 _IN_CONTENT = re.compile(
@@ -160,7 +162,7 @@ def _metas(head: str) -> Iterator[dict[str, str]]:
     for tag in _META.finditer(head):
         if tag[1]:
             attributes: dict[str, str] = {}
-            for name, *values in _ATTRIBUTES.findall(tag[1]):
+            for name, *values in _ATTRIBUTE.findall(tag[1]):
                 attributes.setdefault(name.lower(), "".join(values))
             yield attributes
 

@@ -11,7 +11,6 @@ from twisted.internet.endpoints import (
     TCP4ClientEndpoint,
     TCP6ClientEndpoint,
     UNIXClientEndpoint,
-    wrapClientTLS,
 )
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory
@@ -25,6 +24,7 @@ from toolkit.http.names import SystemNames
 from toolkit.http.pool import Origin, Pool
 from toolkit.http.request import Request
 from toolkit.http.resolving import KnownNames, NameResolver, Resolving
+from toolkit.http.secure import SecureEndpoint
 from toolkit.http.settings import AgentSettings
 from toolkit.http.trust import policy_for
 from toolkit.http.tunnel import TunnelEndpoint
@@ -156,7 +156,7 @@ class Connector:
         self, host: str, port: int, endpoint: IStreamClientEndpoint
     ) -> IStreamClientEndpoint:
         creator = self._policy.creatorForNetloc(host.encode("ascii"), port)
-        return wrapClientTLS(creator, endpoint, clock=self._reactor)
+        return SecureEndpoint(creator, endpoint, self._reactor)
 
     def _endpoint_at(self, addresses: tuple[str, ...], port: int) -> IStreamClientEndpoint:
         # What was judged is what is connected to: no endpoint is given the name.

@@ -19,8 +19,19 @@ from toolkit.http.response import Response
 EXPECT_SECONDS = 1.0
 """How long a server is given to say `100 Continue` before the body is sent (RFC 9110 §10.1.1)."""
 
+LONG_READ_BYTES = 262_144
+"""How much of a body that did not come in one piece is read at once: half the system calls."""
+
 CLOSE_SECONDS = 1.0
 """How long a peer is given for its goodbye over TLS."""
+
+
+def _unwrap(transport: Any, protocol: Any) -> None:
+    """Have a transport speak to its protocol, and not to what Twisted's endpoints put between
+    them, to know when it is connected."""
+    between = getattr(transport, "protocol", None)
+    if getattr(between, "_wrappedProtocol", None) is protocol:
+        transport.protocol = protocol
 
 
 @implementer(IHandshakeListener)
@@ -48,9 +59,13 @@ class Connection(Protocol):
         self._expecting: Any = None
         self._closing: Any = None
         self._error: BaseException | None = None
+        self._usual_read_bytes = 0  # not 0: it reads by more now
 
     def connectionMade(self) -> None:
-        if not self.origin.secure:
+        if self.origin.secure:
+            _unwrap(getattr(self.transport, "transport", None), self.transport)
+        else:
+            _unwrap(self.transport, self)
             self.ready.callback(None)
 
     def handshakeCompleted(self) -> None:
@@ -108,6 +123,8 @@ class Connection(Protocol):
             self._finish(response, now)
         elif response.is_read:  # else it waits for its reader, who is not timed
             self._pool.stalls.watch(self, now)
+            if first:
+                self._read_by(LONG_READ_BYTES)
         if first:
             request.take_answered().callback(response)
             if self._response is response and not response.is_read:
@@ -123,9 +140,20 @@ class Connection(Protocol):
             self.transport.abortConnection()
         elif self._parser.keep_alive:
             self.reused = True
+            if self._usual_read_bytes:
+                self._read_by(self._usual_read_bytes)
             self._pool.release(self)
         else:
             self.close()
+
+    def _read_by(self, size: int) -> None:
+        """Have the socket read by so many bytes at once; it may lie below TLS, or two of them."""
+        transport = self.transport
+        while transport is not None and not hasattr(transport, "bufferSize"):
+            transport = getattr(transport, "transport", None)
+        if transport is not None:
+            self._usual_read_bytes = 0 if self._usual_read_bytes else transport.bufferSize
+            transport.bufferSize = size
 
     def close(self) -> None:
         """Close it in good order, nothing being in progress: within a second."""

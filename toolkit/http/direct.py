@@ -68,10 +68,7 @@ class Direct(NamedTuple):
                     return True
                 rest = rest.partition(".")[2]
             return False
-        return any(
-            only in (0, port) and block.version == address.version and address in block
-            for block, only in self.blocks
-        )
+        return any(only in (0, port) and address in block for block, only in self.blocks)
 
 
 def _block(text: str) -> _Network | None:

@@ -28,11 +28,15 @@ from toolkit.http.results import Results
 from toolkit.http.retrying import Retrying
 from toolkit.http.run import Run
 from toolkit.http.settings import AgentSettings, FetchSettings
-from toolkit.http.sink import FileSink, Sink
+from toolkit.http.sink import FileSink, FirstBytes, Sink
 from toolkit.http.turns import Turns
 
 __all__ = ["FetchSettings", "Fetcher", "Page"]
 
+MAX_ROBOTS_BYTES = 16 * 1024 * 1024
+"""More is no robots.txt, whatever `max_bytes` allows for other files."""
+MAX_ROBOTS_KEPT = 500 * 1024 + 1
+"""One more than is read of it (RFC 9309 §2.5), so that a line that is cut is seen to be."""
 PRODUCT = b"twisted-app-toolkit"
 _GET = Asked()
 
@@ -197,14 +201,17 @@ class Fetcher:
 
     @deferred
     async def _robots_txt(self, url: str) -> tuple[int, bytes]:
-        page = await Fetching(self._run, url, _GET, robots=False).start()
-        return page.status, page.body
+        first = FirstBytes(MAX_ROBOTS_KEPT)
+        asking = Fetching(self._run, url, _GET, first, robots=False, max_bytes=MAX_ROBOTS_BYTES)
+        page = await asking.start()
+        return page.status, first.data
 
     def _fetch(self, url: str, asked: Asked, sink: Sink | None) -> Deferred[Page]:
         fetching = Fetching(self._run, url, asked, sink)
         if self._closed:
+            done = fetching.done
             fetching.give_up(FetchCancelled("the fetcher is closed"))
-            return fetching.done
+            return done
         return fetching.start()
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 
@@ -19,11 +20,12 @@ from toolkit.http.decoding import Identity, decoder_for
 from toolkit.http.failures import FetchCancelled, FetchError, fetch_error
 from toolkit.http.page import Page, Trail
 from toolkit.http.phases import Phases
-from toolkit.http.response import Response
 from toolkit.http.retrying import BUSY, LEAST_SECONDS, MOST_OBEYED_SECONDS, seconds_wanted
 from toolkit.http.run import Run
 from toolkit.http.sink import Sink
 from toolkit.http.urls import Target, masked, redirected
+
+_log = Logger()
 
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
 SPARE_BODY_BYTES = 65_536
@@ -31,8 +33,6 @@ SPARE_BODY_BYTES = 65_536
 
 
 def _fields_of(response: Any) -> list[tuple[bytes, bytes]]:
-    if isinstance(response, Response):
-        return response.fields
     return [
         (name, value) for name, values in response.headers.getAllRawHeaders() for value in values
     ]
@@ -56,6 +56,7 @@ class Fetching(Phases):
         asked: What is asked.
         sink: Where a body below 400 goes, None for the Page; that of 304 is none.
         robots: Whether robots.txt is asked first, if the settings want that.
+        max_bytes: The most bytes of the body, in place of what the settings say.
     """
 
     _target: Target | None = None
@@ -68,26 +69,34 @@ class Fetching(Phases):
     _status: int | None = None
 
     def __init__(
-        self, run: Run, url: str, asked: Asked, sink: Sink | None = None, robots: bool = True
+        self,
+        run: Run,
+        url: str,
+        asked: Asked,
+        sink: Sink | None = None,
+        robots: bool = True,
+        max_bytes: int | None = None,
     ) -> None:
         self._run = run
         self._url = url
         self._asked = asked
         self._sink = sink
+        self._max_bytes = run.settings.max_bytes if max_bytes is None else max_bytes
         self._asks_robots = robots and run.robots is not None
         self.done: Deferred[Page] = Deferred(self._cancelled)
         self._called_at = run.clock.seconds()
 
     def start(self) -> Deferred[Page]:
         """Begin; gives the Deferred of its Page."""
+        done = self.done
         try:
             self._target = self._run.targets.parse(self._url)
         except FetchError as error:
             self._fail(error)
-            return self.done
+            return done
         self._run.running.add(self)
         self._approach(False)
-        return self.done
+        return done
 
     @property
     def has_turn(self) -> bool:
@@ -167,13 +176,13 @@ class Fetching(Phases):
             run.retrying.begin()
         headers = self._headers(target)
         producer = None if asked.body is None else BytesProducer(asked.body)
-        uri = target.url.encode("ascii")
         try:
             if run.own is not None:
-                request = run.own.prepare(asked.method, uri, headers, producer, self)
+                request = run.own.prepare_for(asked.method, target, headers, producer, self)
                 self._request = request
                 run.own.send(request)
             else:
+                uri = target.url.encode("ascii")
                 self._stands = "first_byte"
                 asking = run.agent.request(asked.method, uri, headers, producer)
                 self._wait(asking, self._answered)
@@ -215,8 +224,8 @@ class Fetching(Phases):
         assert target is not None
         self._note_head(response, self._run.clock)
         status = self._status = response.code
-        fields = _fields_of(response)
         run = self._run
+        fields = response.fields if run.own is not None else _fields_of(response)
         if run.cookies is not None:
             run.cookies.take(target, fields)
         if status in REDIRECTS and run.settings.max_redirects:
@@ -272,7 +281,8 @@ class Fetching(Phases):
             rest = seconds_wanted(values, run.wall_clock())
             if not rest:  # though this answer may be final, others are to come later
                 rest = wait or (LEAST_SECONDS if rest is None else 0.0)
-            run.pacing.cool_down(self._origin, min(rest, MOST_OBEYED_SECONDS))
+            if rest:
+                run.pacing.cool_down(self._origin, min(rest, MOST_OBEYED_SECONDS))
         return wait
 
     def _again(self, wait: float) -> None:
@@ -285,7 +295,7 @@ class Fetching(Phases):
 
     def _leave(self, response: Any, follows: Any, *arguments: object) -> None:
         """Read a body that nobody wants, so that its connection can be used again; then go on."""
-        if isinstance(response, Response) and response.take_whole() is not None:
+        if self._request is not None and response.take_whole() is not None:
             self._note_body(response.ended_at)
             follows(*arguments)
             return
@@ -305,31 +315,37 @@ class Fetching(Phases):
     # The end.
 
     def _read(self, response: Any, target: Target, fields: list[tuple[bytes, bytes]]) -> None:
-        max_bytes = self._run.settings.max_bytes
-        codings = _values(fields, b"content-encoding")
+        max_bytes = self._max_bytes
+        # What 304 says is that nothing is to be written.
+        sink = None if response.code >= 400 or response.code == 304 else self._sink
+        whole: bytes | None = None
+        if self._request is not None:
+            whole = response.take_whole()
+            if (
+                whole is not None
+                and not response.coded
+                and sink is None
+                and len(whole) <= max_bytes
+            ):
+                self._complete(response, fields, whole, len(whole))
+                return
         try:
             # Of HEAD there is no body, whatever coding it would have.
-            coded = codings and self._asked.method != b"HEAD"
-            decoder = decoder_for(codings) if coded else None
-            # What 304 says is that nothing is to be written.
-            sink = None if response.code >= 400 or response.code == 304 else self._sink
+            coded = self._asked.method != b"HEAD"
+            decoder = decoder_for(_values(fields, b"content-encoding") if coded else [])
             if sink is not None:
                 sink.begin()
                 self._sink_is_open = True
         except FetchError:
-            abandon(response)
+            if whole is None:
+                abandon(response)
             raise
-        whole = response.take_whole() if isinstance(response, Response) else None
-        if whole is not None and decoder is None and sink is None and len(whole) <= max_bytes:
-            self._complete(response, fields, whole, len(whole))
-            return
         pieces: list[bytes] = []
         take = pieces.append if sink is None else sink.write
 
         def complete(size: int) -> None:
             self._complete(response, fields, b"".join(pieces), size)
 
-        decoder = decoder or Identity()
         if whole is not None:
             complete(decode(whole, decoder, max_bytes, target.place, take))
         else:
@@ -347,7 +363,7 @@ class Fetching(Phases):
             assert self._sink is not None
             self._sink_is_open = False
             self._sink.end()
-        self._end()
+        done = self._end()
         target = self._target
         assert target is not None
         seconds = ended_at - self._called_at
@@ -355,7 +371,7 @@ class Fetching(Phases):
             self._url, target.url, response.code, fields, body, size, seconds,
             self._timings(seconds), self._attempts, self._redirects,
         )  # fmt: skip
-        self.done.callback(page)
+        done.callback(page)
 
     def _failed(self, failure: Failure) -> None:
         if self._is_over:
@@ -370,8 +386,7 @@ class Fetching(Phases):
                 found.__cause__ = error
                 error = found
         except BaseException:  # noqa: BLE001 - a bug, which is whose the fetch is to know
-            self._end()
-            self.done.errback(failure)
+            self._end().errback(failure)
             return
         run = self._run
         if self._has_turn:
@@ -380,7 +395,8 @@ class Fetching(Phases):
             )
             if wait is not None:
                 self._note_failed(self._phase(), run.clock.seconds())
-                self._drop()
+                if self._sink_is_open:
+                    self._drop()
                 self._again(wait)
                 return
         self._fail(error)
@@ -399,8 +415,7 @@ class Fetching(Phases):
                 self._target.url, seconds, self._timings(seconds), self._attempts,
                 self._redirects, self._status,
             )  # fmt: skip
-        self._end()
-        self.done.errback(error)
+        self._end().errback(error)
 
     # What it holds, and how long it took.
 
@@ -417,20 +432,29 @@ class Fetching(Phases):
             self._run.pacing.give_back(self._origin)
 
     def _drop(self) -> None:
-        if self._sink_is_open:
-            assert self._sink is not None
-            self._sink_is_open = False
+        assert self._sink is not None
+        self._sink_is_open = False
+        try:
             self._sink.drop()
+        except Exception:  # noqa: BLE001 - what the fetch came to is told, whatever a sink does then
+            _log.failure("what there was of {url} could not be dropped", url=masked(self._url))
 
-    def _end(self) -> None:
+    def _end(self) -> Deferred[Page]:
+        """Free all that it has; gives its Deferred, which it does not know any more: that knows it,
+        and neither shall wait for the garbage collector."""
         self._is_over = True
         waited, self._waited = self._waited, None
         if waited is not None:
             waited.cancel()
-        elif self._request is not None and self._request.answered is self:
-            self._request.cancel()
-        self._drop()
+        request = self._request
+        if request is not None and request.answered is self:
+            request.cancel()
+        if self._sink_is_open:
+            self._drop()
         run = self._run
         run.deadlines.forget(self)
         run.running.discard(self)
         self._free()
+        done = self.done
+        del self.done
+        return done

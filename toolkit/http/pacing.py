@@ -140,7 +140,8 @@ class Pacing:
         if share is None or not share.active:
             raise ValueError(f"no request to {origin!r} is in progress")
         share.active -= 1
-        self._hand_out(origin, share)
+        if share.waiting or share.going_on or not share.active:
+            self._hand_out(origin, share)
 
     def cool_down(self, origin: Hashable, seconds: float) -> None:
         """Let an origin rest: no request to it begins before so many seconds from now.

@@ -16,6 +16,7 @@ MAX_HEAD_BYTES = 65_536
 MAX_FIELDS = 256
 MAX_CHUNK_EXTENSION_BYTES = 4_096
 MAX_INTERIM = 32
+_SIZES = frozenset(map(len, (b"content-length", b"content-encoding", b"transfer-encoding")))
 CHUNK_LINE_BYTES = 34
 """What the lines around a chunk take without extensions: 16 digits, its CR LF and that of its size,
 and as much again for zeros in front."""
@@ -38,6 +39,7 @@ class ResponseParser:
         headers: Names and values, as they came.
         trailers: Those after the body.
         length: What Content-Length says, or None.
+        coded: Whether there is a Content-Encoding.
         body: The pieces of the body that have come; whoever takes them empties the list.
         has_head: Whether the head is complete.
         complete: Whether the whole response is.
@@ -48,7 +50,7 @@ class ResponseParser:
     phrase = b""
     minor = 1
     length: int | None = None
-    has_head = complete = keep_alive = False
+    has_head = complete = keep_alive = coded = False
     _wrong = ""
     _chunked = False
     _chunks = 0  # begun during this feed
@@ -71,9 +73,10 @@ class ResponseParser:
         self.headers: list[tuple[bytes, bytes]] = []
         self.body: list[bytes] = []
         self.length = None
-        self.has_head = self.complete = self.keep_alive = False
+        self.has_head = self.complete = self.keep_alive = self.coded = False
         self._to_head = head
         self._head_bytes = 0
+        # Rarely used: not to be set again for each of a hundred thousand.
         if self.trailers or self._chunked or self._interim or not self.minor:
             self.trailers = []
             self.minor = 1
@@ -163,10 +166,15 @@ class ResponseParser:
             self.trailers.append((name, value))
             return
         self.headers.append((name, value))
-        size = len(name)
-        if size == 14 and name.lower() == b"content-length":
+        if len(name) in _SIZES:
+            self._note(name.lower(), value)
+
+    def _note(self, name: bytes, value: bytes) -> None:
+        if name == b"content-length":
             self.length = int(value)
-        elif size == 17 and name.lower() == b"transfer-encoding":
+        elif name == b"content-encoding":
+            self.coded = True
+        elif name == b"transfer-encoding":
             if self._chunked or value.lower() != b"chunked":
                 self._wrong = f"it has the transfer coding {shown(repr(value))}, unasked"
             self._chunked = True
@@ -210,7 +218,7 @@ class ResponseParser:
             self.headers.clear()
             self.phrase = b""
             self.length = None
-            self._chunked = False
+            self._chunked = self.coded = False
 
     def _complete_without_body(self) -> None:
         self.complete = True

@@ -97,7 +97,7 @@ class Pool:
         self._connections = 0  # those being opened too
         self._open: set[Connection] = set()
         self._connecting: dict[Request, Deferred[Connection]] = {}
-        self._idle: OrderedDict[Connection, float] = OrderedDict()  # since when
+        self._idle: dict[Connection, float] = {}  # since when; the oldest first
         self._expiry: Any = None
         self._waiting: OrderedDict[Request, None] = OrderedDict()
         self._number = count()
@@ -261,7 +261,8 @@ class Pool:
         return False
 
     def _drop_oldest(self) -> None:
-        connection, _ = self._idle.popitem(last=False)
+        connection = next(iter(self._idle))
+        del self._idle[connection]
         connection.origin.idle.remove(connection)
         connection.close()
 

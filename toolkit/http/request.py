@@ -49,7 +49,7 @@ class Request:
         origin: Where it goes; its `host_field` is the value of Host, unless the headers have one,
             and `asked` the proxy that is asked in its place, or None.
         method: The method.
-        uri: The whole URL, as its response tells it.
+        uri: The whole URL, as its response tells it; None to make it of origin and target.
         target: What stands in the request line: path and query.
         headers: The headers, or None.
         body: Produces the body, or None.
@@ -78,7 +78,7 @@ class Request:
         pool: Any,
         origin: Any,
         method: bytes,
-        uri: bytes,
+        uri: bytes | None,
         target: bytes,
         headers: Headers | None,
         body: IBodyProducer | None,
@@ -88,12 +88,13 @@ class Request:
             raise FetchError(f"{shown(repr(method))} is no method", "invalid-url")
         if not _TARGET.fullmatch(target):
             raise FetchError(
-                f"{shown(repr(uri), 300)} cannot be asked for: write what is no printable ASCII "
-                "as %XX",
+                f"{shown(repr(uri or target), 300)} cannot be asked for: write what is no "
+                "printable ASCII as %XX",
                 "invalid-url",
             )
         self.method = method
-        self.absoluteURI = uri
+        self._uri = uri
+        self._target = target
         self.headers = headers
         self.body = body
         self.repeatable = body is None and method in IDEMPOTENT
@@ -128,6 +129,14 @@ class Request:
             lines.append(b"Content-Length: 0")
         lines.append(b"\r\n")
         self.head = b"\r\n".join(lines)
+
+    @property
+    def absoluteURI(self) -> bytes:
+        """The whole URL; see `IClientRequest`."""
+        if self._uri is not None:
+            return self._uri
+        scheme = b"https" if self.origin.secure else b"http"
+        return b"%b://%b%b" % (scheme, self.origin.host_field, self._target)
 
     def take_answered(self) -> Any:
         """The Deferred of the answer, to fire it. The request knows neither it nor its connection

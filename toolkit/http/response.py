@@ -33,6 +33,8 @@ class Response:
         now: The clock's seconds, when its head was complete.
 
     Attributes:
+        fields: Names and values of its headers, as they came.
+        coded: Whether there is a Content-Encoding.
         head_at: The clock's seconds when its head was complete.
         ended_at: The same for its body, 0 while it has not ended.
     """
@@ -50,6 +52,7 @@ class Response:
         self.request = request
         self.length: Any = UNKNOWN_LENGTH if parser.length is None else parser.length
         self.fields = parser.headers
+        self.coded = parser.coded
         self._pieces = parser.body
         self._connection = connection
         self._reader: Any = None
@@ -106,7 +109,7 @@ class Response:
         """
         if self._end is not _WHOLE or self._reader is not None:
             return None
-        self._reader = self
+        self._reader = _WHOLE  # nobody else's now
         pieces = self._pieces
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 

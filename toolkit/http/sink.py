@@ -35,6 +35,33 @@ class Sink(Protocol):
         ...
 
 
+class FirstBytes:
+    """Keeps the beginning of a body.
+
+    Args:
+        limit: How many bytes of it.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.data = b""
+        self._limit = limit
+
+    def begin(self) -> None:
+        """Begin anew; see `Sink`."""
+        self.data = b""
+
+    def write(self, data: bytes) -> None:
+        """Keep it, or its beginning; see `Sink`."""
+        self.data += data[: self._limit - len(self.data)]
+
+    def end(self) -> None:
+        """It is all there; see `Sink`."""
+
+    def drop(self) -> None:
+        """Keep nothing; see `Sink`."""
+        self.data = b""
+
+
 class FileSink:
     """Writes a body to a file: beside it first, and renamed when it is whole.
 

@@ -28,7 +28,8 @@ _RAW = ("script", "style", "textarea", "xmp", "iframe", "noembed", "noframes")
 _APART = ("svg", "math", "template")
 _NAMES = "|".join(("title", *_RAW, *_APART))
 
-# What cannot match any more must not be tried again, shorter: hence each + after a repeat.
+# What cannot match any more must not be tried again, shorter: hence each + after a repeat. There
+# are no groups in these: Python 3.11 can lose their places, and raises SystemError.
 _ATTRIBUTES = r"""
     (?:[\s/]*+ [^\s/>] [^\s/>=]*+
         (?:\s*+ = \s*+ (?:"[^"]*+(?:"|\Z) | '[^']*+(?:'|\Z) | [^\s>"'][^\s>]*+ | (?=>)))?+
@@ -67,9 +68,9 @@ def title_of(body: bytes, content_type: bytes | None) -> str | None:
             `<` is taken for HTML.
 
     Returns:
-        The title, its entities resolved and its white space collapsed, of at most 4096 characters
-        and a `…`; "" for one that is empty. None where there is none, or for what is neither HTML
-        nor XML.
+        The title, its entities resolved and its white space collapsed: of its first 64 Ki
+        characters at most 4096, and a `…` where there are more; "" for one that is empty. None
+        where there is none, or for what is neither HTML nor XML.
     """
     if content_type and content_type.strip():
         if not _MARKUP_TYPE.match(content_type):

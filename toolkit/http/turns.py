@@ -48,7 +48,8 @@ class Turns:
     def give_back(self) -> None:
         """End one turn."""
         self._free += 1
-        self._hand_out()
+        if self._waiting or self._going_on:
+            self._hand_out()
 
     def cancel(self) -> None:
         """Cancel whatever still waits."""

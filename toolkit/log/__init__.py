@@ -21,13 +21,14 @@ from twisted.logger import ILogObserver, LogEvent
 from zope.interface import implementer
 
 from toolkit.log.file import RotatedFile
-from toolkit.log.format import JsonFormat, TextFormat
+from toolkit.log.jsonline import JsonFormat
 from toolkit.log.levels import LEVELS, Level, Unwanted
 from toolkit.log.message import without_legacy
 from toolkit.log.output import Output
 from toolkit.log.secrets import Masks
 from toolkit.log.stdlib import LoggingBridge, bridge_logging
 from toolkit.log.stream import TextStream
+from toolkit.log.textline import TextFormat
 from toolkit.settings import Meta, Settings
 
 _DEEPEST = 3  # an object that logs when it is shown would otherwise log itself for ever
@@ -76,6 +77,11 @@ def log_context(**fields: object) -> Iterator[None]:
         yield
     finally:
         _fields.set(outer)
+
+
+def context_fields() -> Mapping[str, Any]:
+    """The fields that `log_context` adds to an event that is logged here."""
+    return _fields.get() or {}
 
 
 class _Depth(threading.local):
@@ -132,7 +138,7 @@ class Log:
             self._stream.render = TextFormat(self._masks, coloured) if coloured else plain
         # Into one place, as JSON: the usual case, which should cost little.
         only = plain if len(self._outputs) == 1 else None
-        self._at_once = only.at_once if isinstance(only, JsonFormat) else None
+        self._json = only if isinstance(only, JsonFormat) else None
         self._unwanted = Unwanted(settings.level, settings.levels)
         self._lowest = min([settings.level, *settings.levels.values()], key=LEVELS.index)
         if self._bridge is not None:
@@ -155,11 +161,18 @@ class Log:
         try:
             if event.get("log_level") in self._unwanted[event.get("log_namespace")]:
                 return
-            if self._at_once is not None and "isError" not in event and not _fields.get():
-                line = self._at_once(event)
-                if line is not None:
-                    self._outputs[0].write(line, "log_more" in event)
-                    return
+            json = self._json
+            if json is not None and "isError" not in event and not _fields.get():
+                if "log_more" in event:
+                    record = json.record(event)
+                    if record is not None:
+                        self._outputs[0].hold((record, event), json.together)
+                        return
+                else:
+                    line = json.at_once(event)
+                    if line is not None:
+                        self._outputs[0].write(line)
+                        return
             if self._depth.value >= _DEEPEST:
                 self._lose("logged while it was being logged")
                 return

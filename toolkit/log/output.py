@@ -6,7 +6,7 @@ import atexit
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from twisted.logger import LogEvent, LogLevel
 
@@ -14,6 +14,7 @@ from toolkit.log.pipe import LinesLost, Pipe
 
 _WAITING = 100
 _TOGETHER = 500  # lines of events that follow each other at once
+_AGAIN_SECONDS = 1.0  # from one attempt to say what was lost to the next
 _LAST_SECONDS = 0.5  # that a slow reader is given at the end for what is kept for it
 
 
@@ -39,7 +40,8 @@ class Output:
 
     Any thread may write. What is logged while a line is being written (by a signal's handler, or
     by what the garbage collector runs) is written after it. What a target's pipe keeps for a slow
-    reader is written by a thread, which runs while there is some.
+    reader is written by a thread, which runs while there is some, or lines are lost that were not
+    told of yet.
 
     Args:
         target: Where lines go.
@@ -56,37 +58,48 @@ class Output:
         self._busy = False
         self._reopening = False
         self._waiting: list[bytes] = []
-        self._held: list[bytes] = []  # more follow at once
+        self._held: list[object] = []  # more follow at once
+        self._together: Callable[[list[Any]], bytes] = lambda _: b""
         self._draining: threading.Thread | None = None
+        self._closed = threading.Event()
 
-    def write(self, line: bytes, more: bool = False) -> None:
+    def write(self, line: bytes) -> None:
         """Write a line, or count it as lost.
 
         Args:
             line: The line.
-            more: Whether another one follows at once, with which it may be written.
         """
         with self._lock:
             if self._busy:
                 self._wait(line)
                 return
-            if more and self._target.pipe is None and len(self._held) < _TOGETHER:
-                self._held.append(line)
-                return
             self._busy = True
             try:
                 if self._held:
-                    self._held.append(line)
-                    self._put_held()
+                    self._put_held(line)
                 else:
                     self._put(line)
                 if self._waiting or self._reopening:
                     self._catch_up()
                 pipe = self._target.pipe
-                if pipe is not None and pipe.waiting:
+                if self.lost or (pipe is not None and pipe.waiting):
                     self._have_drained()
             finally:
                 self._busy = False
+
+    def hold(self, one: object, together: Callable[[list[Any]], bytes]) -> None:
+        """Keep what becomes a line until the next one is written, which follows at once.
+
+        Args:
+            one: What becomes a line.
+            together: Makes what was kept its lines.
+        """
+        with self._lock:
+            if self._busy or self._target.pipe is not None or len(self._held) >= _TOGETHER:
+                self.write(together([one]))
+                return
+            self._held.append(one)
+            self._together = together
 
     def lose(self, reason: str) -> None:
         """Count a line that could not even be made.
@@ -115,10 +128,17 @@ class Output:
             if self.lost:
                 self._try(b"")
             self._finish()
+            self._closed.set()
             self._target.close()
 
+    def _is_kept(self) -> bool:
+        pipe = self._target.pipe
+        return pipe is not None and pipe.waiting
+
     def _have_drained(self) -> None:
-        """Have a thread write what is kept, and say then what was lost."""
+        """Have a thread write what is kept, and say what was lost as soon as that can be said."""
+        if self._closed.is_set():
+            return
         if self._draining is None:
             atexit.register(self._finish)
         # One that was running when the process forked is not alive in the child.
@@ -127,23 +147,27 @@ class Output:
             self._draining.start()
 
     def _drain(self) -> None:
-        while (pipe := self._target.pipe) is not None:
-            pipe.wait(1.0)
+        while True:
+            pipe = self._target.pipe
+            if pipe is not None and pipe.waiting:
+                pipe.wait(_AGAIN_SECONDS)
+            else:
+                self._closed.wait(_AGAIN_SECONDS)
             with self._lock:
-                if not self._drained():
+                if self._closed.is_set() or not self._drained():
                     # Under the lock: who keeps more from now on begins another thread.
                     self._draining = None
                     atexit.unregister(self._finish)
                     return
 
     def _drained(self) -> bool:
-        """Write what can be written of what is kept; whether there is more."""
-        pipe = self._target.pipe
+        """Write what can be written of what is owed; whether there is more."""
         busy, self._busy = self._busy, True
         try:
+            pipe = self._target.pipe
             if pipe is not None and pipe.waiting:
                 pipe.drain()
-            if self.lost and not (pipe is not None and pipe.waiting):
+            if self.lost and not self._is_kept():
                 self._try(b"")
             if self._waiting or self._reopening:
                 self._catch_up()
@@ -151,7 +175,7 @@ class Output:
             self._count(error)
         finally:
             self._busy = busy
-        return pipe is not None and pipe.waiting
+        return self.lost > 0 or self._is_kept()
 
     def _finish(self) -> None:
         """Give the reader a moment for what is kept."""
@@ -187,10 +211,10 @@ class Output:
             self._target.reopen()
             self._tell_trouble()
 
-    def _put_held(self) -> None:
+    def _put_held(self, last: bytes = b"") -> None:
         held, self._held = self._held, []
         if held:
-            self._put(b"".join(held), len(held))
+            self._put(self._together(held) + last, len(held) + bool(last))
 
     def _put(self, line: bytes, count: int = 1) -> None:
         if not self._try(line):
@@ -226,7 +250,7 @@ class Output:
                 "log_level": LogLevel.warn,
                 "log_namespace": "toolkit.log",
                 "log_time": time.time(),
-                "count": self.lost,
+                **({"count": self.lost} if self.lost else {}),
                 "reason": reason,
             }
         )

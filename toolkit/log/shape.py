@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 
 from twisted.logger import LogEvent
 
+from toolkit.log.plain import FIRST_KEYS, Plain, plain_of
 from toolkit.log.secrets import is_secret
 from toolkit.log.shown import shown
 from toolkit.secret import MASK
 
-OWN_KEYS = ("time", "level", "namespace", "message", "traceback")
+OWN_KEYS = (*FIRST_KEYS, "traceback")
 """The keys of a line that are not the event's fields."""
 
 _STEP = re.compile(r"\.([^.\[\]]+)|\[([^\]]+)\]")
@@ -30,9 +31,9 @@ class Shape(NamedTuple):
     `whole` and `paths` are what the format names: fields, and what is looked up inside of them
     (`{request.method}`), which `format` names anew. It is None when only Twisted can tell what
     it means. `fields` are those of the event that are no secrets, each with the name it has in
-    a line; `unshown` those of them that the message does not show. `is_plain` if it has no
-    secrets, and its message shows nothing but its fields, or the text
-    that `logging` or the old log have made.
+    a line; `unshown` those of them that the message does not show. `plain` is there if it has no
+    secrets, and its message shows nothing but its fields, or the text that `logging` or the old
+    log have made.
     """
 
     format: str | None
@@ -42,7 +43,7 @@ class Shape(NamedTuple):
     unshown: tuple[tuple[str, str], ...]
     secrets: tuple[str, ...]
     unshown_secrets: tuple[str, ...]
-    is_plain: bool
+    plain: Plain | None
 
 
 def shape_of(event: LogEvent) -> Shape:
@@ -72,13 +73,9 @@ def _shape_of(format: str | None, keys: tuple[Any, ...]) -> Shape:  # noqa: A002
         rewritten, whole, paths, told = None, (), (), frozenset()
     if format is None or "log_flattened" in keys:
         rewritten = None
-    is_plain = (
-        rewritten is not None
-        and not paths
-        and not secret
-        and "log_failure" not in keys
-        and {*whole} <= {"log_text", *(key for key, _ in public)}
-    )
+    plain = None
+    if rewritten is not None and not paths and not secret and "log_failure" not in keys:
+        plain = plain_of(rewritten, whole, dict(public))
     return Shape(
         rewritten,
         whole,
@@ -87,7 +84,7 @@ def _shape_of(format: str | None, keys: tuple[Any, ...]) -> Shape:  # noqa: A002
         tuple((key, name) for key, name in public if key not in told),
         tuple(name for _, name in secret),
         tuple(name for key, name in secret if key not in told),
-        is_plain,
+        plain,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -16,10 +17,13 @@ from toolkit.log.secrets import is_secret
 from toolkit.log.shown import masked, shown
 from toolkit.secret import MASK
 
+_MOST = 1000  # sets of fields remembered: a program may make them up as it goes
+
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _AS_THEY_ARE = frozenset({str, int, float, bool, type(None)})
 
 
+@functools.lru_cache(maxsize=128)
 def level_of(number: int) -> NamedConstant:
     """The level of twisted.logger for a number of `logging`'s.
 
@@ -50,7 +54,7 @@ class LoggingBridge(logging.Handler):
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Take a record, without the handler's lock: an observer has one of its own."""
-        passed = bool(self.filter(record))
+        passed = not self.filters or bool(self.filter(record))
         if passed:
             self.emit(record)
         return passed
@@ -60,23 +64,27 @@ class LoggingBridge(logging.Handler):
         level = level_of(record.levelno)
         if isinstance(record.msg, StringifiableFromEvent) or not self._wanted(level, record.name):
             return
-        fields = {key: value for key, value in vars(record).items() if key not in _STANDARD}
+        values = vars(record)
+        event: LogEvent = {key: values[key] for key in _fields_among(tuple(values))}
         if record.stack_info:
-            fields.setdefault("stack", record.stack_info)
-        event: LogEvent = {
-            **fields,
-            "log_level": level,
-            "log_namespace": record.name,
-            "log_time": record.created,
-            "log_format": "{log_text}",
-            "log_text": _message(record),
-        }
+            event.setdefault("stack", record.stack_info)
+        event["log_level"] = level
+        event["log_namespace"] = record.name
+        event["log_time"] = record.created
+        event["log_format"] = "{log_text}"
+        event["log_text"] = _message(record)
         if record.exc_info and record.exc_info[1] is not None:
             kind, value, trace = record.exc_info
             event["log_failure"] = Failure(value, kind, trace)
         elif record.exc_text and not record.exc_info:
             event["log_failure"] = record.exc_text
         self._observer(event)
+
+
+@functools.lru_cache(maxsize=_MOST)
+def _fields_among(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Those attributes of a record that its program has added."""
+    return tuple(name for name in names if name not in _STANDARD)
 
 
 def _message(record: logging.LogRecord) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import time
+from typing import Annotated, NamedTuple
 
 from twisted.application.service import IService
 from twisted.internet.defer import CancelledError, Deferred
@@ -52,6 +53,31 @@ class FetcherSettings(FetchSettings):
             )
 
 
+class Fetched(NamedTuple):
+    """What a URL came to when it was fetched last.
+
+    Args:
+        url: The URL, without user and password.
+        at: When, in seconds since the epoch.
+        seconds: How long it took.
+        status: The status code, None where there was no answer.
+        bytes: The bytes of the body, decoded.
+        error: The code of the error, "" where there was an answer.
+    """
+
+    url: str
+    at: float
+    seconds: float
+    status: int | None
+    bytes: int
+    error: str
+
+    @property
+    def failed(self) -> bool:
+        """Whether there was no answer, or one of 400 or above."""
+        return self.status is None or self.status >= 400
+
+
 class FetchRounds(Periodic):
     """Fetches every URL once a round.
 
@@ -74,6 +100,12 @@ class FetchRounds(Periodic):
         self._settings = settings
         self._agent = agent
         self._fetcher: Fetcher | None = None
+        self._last: dict[int, Fetched] = {}
+
+    @property
+    def results(self) -> list[Fetched]:
+        """What each URL came to when it was fetched last, in the order of the settings."""
+        return [self._last[number] for number in sorted(self._last)]
 
     def startService(self) -> None:
         """Begin the first round."""
@@ -102,9 +134,9 @@ class FetchRounds(Periodic):
         failed: dict[int, str] = {}
 
         async def fetch(number: int) -> None:
-            reason = await self._fetch(urls[number])
-            if reason:
-                failed[number] = f"{masked(urls[number])}: {reason}"
+            last = self._last[number] = await self._fetch(urls[number])
+            if last.failed:
+                failed[number] = f"{last.url}: {last.error or last.status}"
 
         await for_each_limited(fetch, range(len(urls)), self._settings.concurrency)
         if failed:
@@ -114,9 +146,9 @@ class FetchRounds(Periodic):
         else:
             self._shared.health.recovered()
 
-    async def _fetch(self, url: str) -> str:
-        """Why the fetch counts as failed, or nothing."""
+    async def _fetch(self, url: str) -> Fetched:
         assert self._fetcher is not None
+        shown = masked(url)
         try:
             page = await self._fetcher.get(url)
         except CancelledError:
@@ -124,19 +156,20 @@ class FetchRounds(Periodic):
         except FetchError as error:
             self._log.warn(
                 "could not fetch {url}: {code}: {reason}",
-                url=masked(url),
+                url=shown,
                 code=error.code,
                 reason=str(error),
             )
-            return error.code
+            seconds = error.trail.seconds if error.trail is not None else 0.0
+            return Fetched(shown, time.time(), seconds, None, 0, error.code)
         self._log.info(
             "fetched {url}: {status}, {bytes} bytes in {seconds:.3f} s",
-            url=masked(url),
+            url=shown,
             status=page.status,
-            bytes=len(page.body),
+            bytes=page.size,
             seconds=page.seconds,
         )
-        return str(page.status) if page.status >= 400 else ""
+        return Fetched(shown, time.time(), page.seconds, page.status, page.size, "")
 
 
 def make(shared: Shared, settings: FetcherSettings) -> IService:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextvars import Context, copy_context
+from collections.abc import Callable, Sequence
+from contextvars import Context
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import LogEvent, LogLevel, globalLogPublisher
+
+from toolkit.log import context_fields
 
 GONE = 499
 """The status of a request whose peer left before it was answered: nginx's, as HTTP has none."""
@@ -19,7 +21,8 @@ _MOST = 1000  # events that may wait for the end of a turn
 class AccessLog:
     """Logs requests, those of one turn of the reactor together: that takes half the time.
 
-    An event has the time when its request ended, and the fields of the `log_context` it ended in.
+    They have one time, when the first of them ended, as nginx takes the time once a turn; the
+    seconds that each took are its own, and so are the fields of the `log_context` it ended in.
 
     Args:
         reactor: Whose turns they are.
@@ -27,8 +30,9 @@ class AccessLog:
 
     def __init__(self, reactor: IReactorTime) -> None:
         self._reactor = reactor
-        self._waiting: list[tuple[Context, LogEvent]] = []
+        self._waiting: list[LogEvent] = []
         self._gathers = False
+        self._time = 0.0
 
     def start(self) -> None:
         """The reactor runs: what is added from now on is logged when its turn ends."""
@@ -49,6 +53,9 @@ class AccessLog:
             status: What it was answered, or GONE.
             gone: Whether the connection was lost before the answer was complete.
         """
+        waiting = self._waiting
+        if not waiting:
+            self._time = time.time()
         # Logger.info makes the same event, for more than all the rest of this costs.
         event: LogEvent = {
             "method": method.decode("latin-1"),
@@ -62,12 +69,12 @@ class AccessLog:
             "log_namespace": __name__,
             "log_source": None,
             "log_format": "{method} {path} {status}",
-            "log_time": time.time(),
+            "log_time": self._time,
         }
         if gone:
             event["gone"] = True
-        waiting = self._waiting
-        waiting.append((copy_context(), event))
+        fields = context_fields()
+        waiting.append({**fields, **event} if fields else event)
         if not self._gathers or len(waiting) >= _MOST:
             self._log()
         elif len(waiting) == 1:
@@ -75,8 +82,13 @@ class AccessLog:
 
     def _log(self) -> None:
         waiting, self._waiting = self._waiting, []
-        publish: Callable[[LogEvent], None] = globalLogPublisher
-        for _, event in waiting[:-1]:
+        for event in waiting[:-1]:
             event["log_more"] = True
-        for context, event in waiting:
-            context.run(publish, event)
+        # Not with the fields of whichever request was the last.
+        Context().run(_publish, waiting)
+
+
+def _publish(events: Sequence[LogEvent]) -> None:
+    publish: Callable[[LogEvent], None] = globalLogPublisher
+    for event in events:
+        publish(event)
