@@ -83,9 +83,10 @@ def test_a_kind_is_the_name_unless_the_table_says(file: Path) -> None:
         ("[service.'']", 1, "a service's name is letters"),
         ("[service.'echo\\n']", 1, "a service's name is letters"),
         ("[service.x]\nkind = 3", 2, "kind: expected the name of a service or of a module, fo"),
-        ("[service.x]\nkind = ''", 2, "name of a service or of a module, found ''"),
-        ("[service.x]\nkind = '.foo'", 2, "name of a service or of a module, found '.foo'"),
-        ("[service.x]\nkind = 'a..b'", 2, "name of a service or of a module, found 'a..b'"),
+        (f"[service.x]\nkind = 0x{'f' * 5000}", 2, "module, found a huge number"),
+        ("[service.x]\nkind = ''", 2, 'name of a service or of a module, found ""'),
+        ("[service.x]\nkind = '.foo'", 2, 'name of a service or of a module, found ".foo"'),
+        ("[service.x]\nkind = 'a..b'", 2, 'name of a service or of a module, found "a..b"'),
     ],
 )
 def test_what_is_no_table_of_settings_is_told_in_one_line(

@@ -44,7 +44,7 @@ def _from_plain(kind: type, value: Any) -> Any:
     raise ValueError("text")
 
 
-def _shown(value: Any) -> str:
+def shown_value(value: Any) -> str:
     """A wrong value as it is printed: short, on one line, a URL without its credentials."""
     from toolkit.log.secrets import Masks  # only to tell of a mistake
 
@@ -130,7 +130,7 @@ def converted(field: Field, value: Value) -> Any:
         expected = str(error) or expected
     except Exception as error:  # noqa: BLE001 - a check may be anybody's
         expected = f"another value ({type(error).__name__}: {reason_of(error)})"
-    found = "a secret that does not fit" if field.is_secret else f"found {_shown(value.raw)}"
+    found = "a secret that does not fit" if field.is_secret else f"found {shown_value(value.raw)}"
     # Not chained: what was raised may hold the secret, and so may what a check says.
     if any(one.reveal() in expected for one in secrets_in(result)):
         expected = field.expected
@@ -145,13 +145,15 @@ def _refuse_member(field: Field, value: Value, table: dict[str, Any]) -> None:
         except msgspec.ValidationError:
             expected = field.expected.partition("each value ")[2] or field.expected
             place = value.members.get(name, f"{value.place}: {name}")
-            found = "a secret that does not fit" if field.is_secret else f"found {_shown(one)}"
+            found = "a secret that does not fit" if field.is_secret else f"found {shown_value(one)}"
             raise ValueError(f"{place}: expected {expected}, {found}") from None
 
 
 def _read(value: Value) -> Secret:
     if not isinstance(value.raw, str):
-        raise ValueError(f"{value.place}: expected the path of a file, found {_shown(value.raw)}")
+        raise ValueError(
+            f"{value.place}: expected the path of a file, found {shown_value(value.raw)}"
+        )
     try:
         return read_secret(value.raw)
     except ValueError as error:

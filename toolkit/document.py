@@ -11,6 +11,7 @@ import tomllib
 from contextlib import redirect_stdout
 from typing import Annotated, Any
 
+from toolkit.conversion import shown_value
 from toolkit.declared import problems_of
 from toolkit.errors import SettingsError, ToolkitError
 from toolkit.lines import key_lines
@@ -102,7 +103,7 @@ class Document:
         elif not isinstance(kind, str) or not re.fullmatch(_MODULE, kind):
             self._refuse(
                 f"[service.{name}] kind: expected the name of a service or of a module, "
-                f"found {kind!r:.100}",
+                f"found {shown_value(kind)}",
                 "service",
                 name,
                 "kind",
