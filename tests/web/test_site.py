@@ -11,7 +11,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from toolkit.testing import Peer, connected
-from toolkit.web.site import LimitedSite, WebSettings
+from toolkit.web.site import TOO_SLOW, LimitedSite, WebSettings
 
 
 class Slow(Resource):
@@ -37,7 +37,7 @@ class Slow(Resource):
         request.finish()
 
 
-TOO_LATE = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+TOO_LATE = TOO_SLOW.answer()
 GET = b"GET / HTTP/1.1\r\nHost: example\r\n\r\n"
 
 
@@ -159,7 +159,7 @@ def test_a_body_that_will_be_refused_is_not_asked_for(peer: Peer) -> None:
 
 def test_a_line_too_long_is_told(peer: Peer) -> None:
     peer.send(b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\nHost: example\r\n\r\n")
-    assert peer.received.startswith(b"HTTP/1.1 431 ")
+    assert peer.received.startswith(b"HTTP/1.1 414 ")
     assert not peer.connected
 
 
@@ -286,7 +286,7 @@ def test_a_request_whose_peer_leaves_in_the_midst_of_the_answer_is_one_event(
         (b"GET /a HTTP/1.1\r\n\r\n", ("GET", "/a", 400)),
         (b"GET /a HTTP/1.1\r\nno colon\r\n\r\n", ("GET", "/a", 400)),
         (b"nonsense\r\n\r\n", ("-", "-", 400)),
-        (b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\n\r\n", ("-", "-", 431)),
+        (b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\n\r\n", ("-", "-", 414)),
     ],
 )
 def test_a_request_that_is_refused_is_one_event(

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from twisted.application.service import IService
 from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
@@ -16,12 +17,23 @@ from toolkit.listen import ListenSettings, listening
 from toolkit.service import Shared
 from toolkit.settings import Meta
 from toolkit.web.access import GONE, AccessLog
+from toolkit.web.answers import send_error
+from toolkit.web.errors import INTERNAL, Refusal
 
 _LABEL = rb"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST = re.compile(
     rb"(?:(?=.{1,254}(?::|$))%b(?:\.%b)*\.?|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{0,5})?"
     % (_LABEL, _LABEL)
 )
+_BOUNDARY = re.compile(rb'boundary="?([^";,\s]+)', re.IGNORECASE)
+
+MALFORMED = Refusal(400, "malformed-request", "the request is not HTTP/1.1 as RFC 9112 has it")
+NO_HOST = Refusal(400, "invalid-host", "the request must name one host in one valid Host header")
+TOO_SLOW = Refusal(408, "request-timeout", "the request did not come in time")
+BODY_TOO_LARGE = Refusal(413, "body-too-large", "the body is larger than this server reads")
+TOO_MANY_FIELDS = Refusal(413, "too-many-fields", "the form has more fields than this server reads")
+URI_TOO_LONG = Refusal(414, "uri-too-long", "the first line is longer than this server reads")
+HEAD_TOO_LARGE = Refusal(431, "head-too-large", "the headers are more than this server reads")
 
 
 class WebSettings(ListenSettings):
@@ -42,6 +54,10 @@ class WebSettings(ListenSettings):
     max_body_bytes: Annotated[int, Meta(ge=0, description="most bytes of a request's body")] = (
         1024 * 1024
     )
+    max_headers: Annotated[int, Meta(ge=1, description="most headers of a request")] = 100
+    max_form_fields: Annotated[
+        int, Meta(ge=1, description="most fields of a form, which is read as a whole")
+    ] = 1000
     access_log: Annotated[
         bool, Meta(description="log an event for each request, as toolkit.web.access")
     ] = True
@@ -76,8 +92,38 @@ class LimitedRequest(Request):
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         """The request is whole."""
+        if command == b"POST" and self._has_too_many_fields():
+            self.channel.refuse(TOO_MANY_FIELDS, command, path)
+            return
         self.is_logged = False
         super().requestReceived(command, path, version)
+
+    def _has_too_many_fields(self) -> bool:
+        """Whether it is a form that takes long to read: Twisted's readers have no limit."""
+        most = self.channel.settings.max_form_fields
+        kind = (self.requestHeaders.getRawHeaders(b"content-type") or [b""])[0]
+        media = kind.partition(b";")[0].strip().lower()
+        if media not in (b"application/x-www-form-urlencoded", b"multipart/form-data"):
+            return False
+        assert self.content is not None  # the body has come
+        self.content.seek(0)
+        form: bytes = self.content.read()
+        if media.startswith(b"application"):
+            return form.count(b"&") + form.count(b";") + 1 > most
+        boundary = _BOUNDARY.search(kind)
+        return form.count(b"--" + boundary[1] if boundary else b"\n--") - 1 > most
+
+    def processingFailed(self, reason: Failure) -> Failure:
+        """A resource has raised: the log is told what, the peer only that (stock: a page)."""
+        self._log.failure(
+            "could not answer {method} {path}",
+            reason,
+            method=self.method.decode("latin-1"),
+            path=self.path.decode("latin-1"),
+        )
+        if not (self.finished or self._disconnected):
+            send_error(self, INTERNAL)
+        return reason
 
     def connectionLost(self, reason: Any) -> None:
         """The connection is lost before the answer was complete."""
@@ -113,6 +159,7 @@ class LimitedChannel(HTTPChannel):
     def connectionMade(self) -> None:
         """The first head is due."""
         self.totalHeadersSize = self.MAX_LENGTH = self.settings.max_head_bytes
+        self.maxHeaders = self.settings.max_headers
         self.timeOut = self.settings.head_seconds  # type: ignore[assignment] # a float does too
         super().connectionMade()
         self._between_requests = False
@@ -130,13 +177,13 @@ class LimitedChannel(HTTPChannel):
         A peer that has sent nothing expects no answer, and gets none.
         """
         if self._has_begun and not self._between_requests:
-            self._refuse(b"408 Request Timeout")
+            self.refuse(TOO_SLOW)
         super().timeoutConnection()
 
     def allHeadersReceived(self) -> None:
         """The head is whole: the body is due, unless it is announced larger than allowed."""
         if not self._names_a_host(self.requests[-1].requestHeaders.getRawHeaders(b"host", [])):
-            self._refuse(b"400 Bad Request")
+            self.refuse(NO_HOST)
         elif self.length is not None and self.length > self.settings.max_body_bytes:
             self.refuse_body()
         else:
@@ -145,8 +192,12 @@ class LimitedChannel(HTTPChannel):
                 self.setTimeout(self.settings.body_seconds)
 
     def lineLengthExceeded(self, line: bytes) -> None:
-        """A line of the head is longer than the whole head may be (RFC 6585 §5)."""
-        self._refuse(b"431 Request Header Fields Too Large")
+        """A line of the head is longer than the whole head may be."""
+        self._refuse_head()
+
+    def _refuse_head(self) -> None:
+        """Answer 431 (RFC 6585 §5), or 414 if it is the first line (RFC 9110 §15.5.15)."""
+        self.refuse(HEAD_TOO_LARGE if self._command else URI_TOO_LONG)
 
     def _names_a_host(self, hosts: list[bytes]) -> bool:
         """Whether there is one valid Host, which HTTP/1.1 asks for (RFC 9112 §3.2)."""
@@ -156,7 +207,11 @@ class LimitedChannel(HTTPChannel):
 
     def lineReceived(self, line: bytes) -> None:
         """A line of the head; of a refused request there is nothing more to read."""
-        if not self._refused:
+        if self._refused:
+            return
+        if self._receivedHeaderSize + len(line) > self.totalHeadersSize:
+            self._refuse_head()
+        else:
             super().lineReceived(line)
 
     def rawDataReceived(self, data: bytes) -> None:
@@ -171,27 +226,33 @@ class LimitedChannel(HTTPChannel):
 
     def refuse_body(self) -> None:
         """Answer 413 (RFC 9110 §15.5.14) and close."""
-        self._refuse(b"413 Content Too Large")
+        self.refuse(BODY_TOO_LARGE)
 
-    def _refuse(self, status: bytes) -> None:
+    def refuse(self, refusal: Refusal, command: bytes = b"", path: bytes = b"") -> None:
+        """Answer the request that is being read with an error, once, and close.
+
+        Args:
+            refusal: The error.
+            command: The request's method, where it has been read as a whole.
+            path: Its URI, likewise.
+        """
         if self._refused:
             return
         self._refused = True
-        self.transport.write(
-            b"HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n" % status
-        )
+        command, path = command or self._command, path or self._path
+        self.transport.write(refusal.answer(with_body=command != b"HEAD"))
         self.loseConnection()
-        self._account(int(status[:3]))
+        self._account(refusal.status, command, path)
 
     def _respondToBadRequestAndDisconnect(self) -> None:
-        super()._respondToBadRequestAndDisconnect()
-        self._account(400)
+        too_many = self._receivedHeaderCount > self.maxHeaders
+        self.refuse(HEAD_TOO_LARGE if too_many else MALFORMED)
 
-    def _account(self, status: int) -> None:
+    def _account(self, status: int, command: bytes, path: bytes) -> None:
         """Log the event of a request that is refused; its first line may not have been read."""
         request = self.requests[-1] if self.requests else LimitedRequest(self)
         request.is_logged = True
-        self.site.log_as(request, self._command or b"-", self._path or b"-", status)
+        self.site.log_as(request, command or b"-", path or b"-", status)
 
     def checkPersistence(self, request: Any, version: bytes) -> bool:
         """Whether another request may follow this one."""
