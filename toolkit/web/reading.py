@@ -13,8 +13,8 @@ from toolkit.web.errors import BadRequest, UnsupportedMediaType
 
 T = TypeVar("T")
 
-_TOLD = re.compile(r"(?P<what>.*?)(?: - at `(?P<where>(?:key in )?\$.*)`)?", re.DOTALL)
 _FIELD = re.compile(r"Object (?P<how>missing required|contains unknown) field `(?P<name>.*)`", re.S)
+_LONGEST = 200  # of what is repeated: a name may be as long as a body
 _CHARSET = re.compile(rb';\s*charset\s*=\s*"?([^";\s]*)', re.IGNORECASE)
 _MANY = (
     inspect.ListType,
@@ -104,11 +104,12 @@ def told(error: msgspec.ValidationError, known: set[str]) -> str:
         error: What it raised.
         known: The names of the record's fields, for the one that is most like an unknown name.
     """
-    match = _TOLD.fullmatch(str(error))
-    assert match is not None  # it matches any text
-    what, where = match["what"], match["where"] or ""
-    is_key = where.startswith("key in ")
-    where = where.removeprefix("key in ").removeprefix("$").removeprefix(".")
+    what, at, where = str(error).rpartition(" - at `")
+    if not at:
+        what, where = where, ""
+    what, where = _short(what), _short(where)
+    is_key = where.startswith("key")
+    where = where.rpartition("$")[2].rstrip("`").removeprefix(".")
     field = _FIELD.fullmatch(what)
     if field is not None:
         place = f"{where}.{field['name']}" if where else field["name"]
@@ -119,6 +120,10 @@ def told(error: msgspec.ValidationError, known: set[str]) -> str:
     if is_key:
         sentence = f"a key: {sentence}"
     return f"{where}: {sentence}" if where else sentence
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…`"
 
 
 def _check_media_type(given: list[bytes] | None) -> None:

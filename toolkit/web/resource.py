@@ -25,6 +25,8 @@ from toolkit.web.handling import Handling, answer, answer_failure
 from toolkit.web.identity import request_id
 from toolkit.web.site import WebSettings, serving
 
+_RENDERED = object()  # not NOT_DONE_YET: that is 1, which a handler may return
+
 
 class JsonSettings(WebSettings):
     """Where a service of JSON listens, and its limits."""
@@ -96,12 +98,12 @@ class JsonResource(Resource):
             else:
                 if isinstance(result, Deferred):
                     Handling(self._clock, self._seconds, request, identity, result)
-                elif result is not NOT_DONE_YET:
+                elif result is not _RENDERED:
                     answer(request, result)
         return NOT_DONE_YET
 
     def _begun(self, request: Any) -> Any:
-        """What the handler returns; NOT_DONE_YET where Klein renders the request."""
+        """What the handler returns, or _RENDERED where Klein answers the request."""
         path = "/" + _decoded(b"/".join(request.postpath))
         method = request.method.decode("latin-1")
         try:
@@ -125,7 +127,8 @@ class JsonResource(Resource):
         endpoint = rule.endpoint
         if answers_json(self._app.endpoints[endpoint]):
             return self._app.execute_endpoint(endpoint, request, **values)
-        return self._kleins_own.render(request)
+        self._kleins_own.render(request)
+        return _RENDERED
 
 
 def _decoded(path: bytes) -> str:

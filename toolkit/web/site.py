@@ -100,7 +100,7 @@ class LimitedRequest(Request):
 
     def _has_too_many_fields(self) -> bool:
         """Whether it is a form that takes long to read: Twisted's readers have no limit."""
-        most = self.channel.settings.max_form_fields
+        most: int = self.channel.settings.max_form_fields
         kind = (self.requestHeaders.getRawHeaders(b"content-type") or [b""])[0]
         media = kind.partition(b";")[0].strip().lower()
         if media not in (b"application/x-www-form-urlencoded", b"multipart/form-data"):
@@ -109,9 +109,9 @@ class LimitedRequest(Request):
         self.content.seek(0)
         form: bytes = self.content.read()
         if media.startswith(b"application"):
-            return form.count(b"&") + form.count(b";") + 1 > most
+            return form.count(b"&") + form.count(b";") >= most
         boundary = _BOUNDARY.search(kind)
-        return form.count(b"--" + boundary[1] if boundary else b"\n--") - 1 > most
+        return form.count(b"--" + boundary[1] if boundary else b"\n--") > most + 1
 
     def processingFailed(self, reason: Failure) -> Failure:
         """A resource has raised: the log is told what, the peer only that (stock: a page)."""
