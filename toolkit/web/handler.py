@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from toolkit.web.reading import Body, Query
 
-H = TypeVar("H", bound=Callable[..., Any])
+Handler = Callable[..., Any]
+"""A handler of a route, as Klein calls it: with the instance, if there is one, and the request."""
 
 _MARK = "answers_json"
 
 
-def as_json(*, query: type[Any] | None = None, body: type[Any] | None = None) -> Callable[[H], H]:
+def as_json(
+    *, query: type[Any] | None = None, body: type[Any] | None = None
+) -> Callable[[Handler], Handler]:
     """Make a Klein route answer in JSON; it stands between `@app.route(…)` and the handler.
 
     The handler returns what msgspec encodes, or a `JsonResponse`; None is an answer without a
@@ -32,7 +35,7 @@ def as_json(*, query: type[Any] | None = None, body: type[Any] | None = None) ->
     if body is not None:
         inputs.append(("body", Body(body).read))
 
-    def decorate(handler: H) -> H:
+    def decorate(handler: Handler) -> Handler:
         @functools.wraps(handler)
         def read_and_handle(*positional: Any, **named: Any) -> Any:
             # Of a method, the instance is first; the request is last, as Klein calls it.
@@ -42,7 +45,7 @@ def as_json(*, query: type[Any] | None = None, body: type[Any] | None = None) ->
             return handler(*positional, **named)
 
         setattr(read_and_handle, _MARK, True)
-        return read_and_handle  # type: ignore[return-value] # it is called as Klein calls handlers
+        return read_and_handle
 
     return decorate
 
