@@ -1,79 +1,82 @@
-"""The progress bar, on stderr when it is a terminal."""
+"""How a run is getting on: on a terminal all the time, in a pipe when SIGUSR1 asks."""
 
 from __future__ import annotations
 
-import sys
-from typing import Any
+from apps.fetch.printing import printable
+from apps.fetch.summary import Summary, amount, duration
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    ProgressColumn,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
-from twisted.internet.task import LoopingCall
-
-CLEAR_LINE = "\r\x1b[2K"
+_URL_CHARACTERS = 60
 
 
-class Bar:
-    """A bar that is drawn ten times a second, and gives way to the lines printed beside it.
+class Progress:
+    """What is done, what is in flight, and how long the rest may take.
 
     Args:
-        reactor: The reactor.
-        total: How many URLs there are, None where that is not known.
+        summary: The totals so far.
+        began: When the run began, by the reactor's clock.
     """
 
-    def __init__(self, reactor: Any, total: int | None) -> None:
-        columns: list[ProgressColumn] = [SpinnerColumn(), TextColumn("{task.description}")]
-        if total is not None:
-            columns.append(BarColumn())
-        # No thread draws: the reactor does, between two lines.
-        self._progress = Progress(
-            *columns,
-            TimeElapsedColumn(),
-            console=Console(stderr=True),
-            auto_refresh=False,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        self._total = total
-        self._done = 0
-        self._failed = 0
-        self._task = self._progress.add_task(self._text(), total=total)
-        self._drawing = LoopingCall(self._draw)
-        self._drawing.clock = reactor
+    def __init__(self, summary: Summary, began: float) -> None:
+        self._summary = summary
+        self._began = began
+        # Since when each is in flight, in that order; a URL may be there twice.
+        self._in_flight: dict[int, tuple[str, float]] = {}
 
-    def start(self) -> None:
-        """Show the bar."""
-        self._progress.start()
-        self._drawing.start(0.1, now=False)
+    def begun(self, number: int, url: str, now: float) -> None:
+        """A URL is in flight.
 
-    def stop(self) -> None:
-        """Remove the bar."""
-        if self._drawing.running:
-            self._drawing.stop()
-        self._progress.stop()
+        Args:
+            number: Which of the run's.
+            url: As it was given.
+            now: The time, by the reactor's clock.
+        """
+        self._in_flight[number] = url, now
 
-    def clear(self) -> None:
-        """Empty the bar's line, for a line that is printed on the same terminal."""
-        sys.stderr.write(CLEAR_LINE)
-        sys.stderr.flush()
+    def since(self, number: int) -> float:
+        """When it was begun.
 
-    def count(self, failed: bool) -> None:
-        """One more URL is done."""
-        self._done += 1
-        self._failed += failed
+        Args:
+            number: Which.
+        """
+        return self._in_flight[number][1]
 
-    def _draw(self) -> None:
-        self._progress.update(self._task, completed=self._done, description=self._text())
-        self._progress.refresh()
+    def ended(self, number: int) -> None:
+        """It no longer is in flight.
 
-    def _text(self) -> str:
-        of = "" if self._total is None else f" of {self._total}"
-        failed = f", {self._failed} failed" if self._failed else ""
-        return f"{self._done}{of} done{failed}"
+        Args:
+            number: Which.
+        """
+        del self._in_flight[number]
+
+    @property
+    def in_flight(self) -> int:
+        """How many are."""
+        return len(self._in_flight)
+
+    def line(self, now: float, share: float | None = None) -> str:
+        """All of it in one line.
+
+        Args:
+            now: The time, by the reactor's clock.
+            share: How much of the URLs has been begun, from 0 to 1; None where nobody knows.
+        """
+        summary = self._summary
+        seconds = max(1e-9, now - self._began)
+        parts = [f"{summary.done} done"]
+        if summary.failed:
+            parts.append(f"{summary.failed} failed")
+        parts.append(f"{summary.done / seconds:.0f}/s")
+        parts.append(amount(summary.bytes))
+        begun = summary.done + len(self._in_flight)
+        if share and summary.done:
+            left = max(0.0, begun / share - summary.done)
+            parts.append(f"{duration(seconds * left / summary.done)} left")
+        if self._in_flight:
+            url, since = next(iter(self._in_flight.values()))
+            parts.append(f"slowest {duration(max(0.0, now - since))} {_shortened(url)}")
+        return ", ".join(parts)
+
+
+def _shortened(url: str) -> str:
+    shown = printable(url[:_URL_CHARACTERS])
+    return shown if len(url) <= _URL_CHARACTERS else shown + "…"

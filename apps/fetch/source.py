@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections import deque
-from collections.abc import Iterator
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -15,6 +15,12 @@ from zope.interface import implementer
 READ_BYTES = 16_384
 MAX_LINE = 65_537
 """One more than a URL may have: enough to see that a line is none."""
+
+
+def _size_of(descriptor: int) -> int:
+    """The bytes of a file, 0 for a pipe."""
+    status = os.fstat(descriptor)
+    return status.st_size if stat.S_ISREG(status.st_mode) else 0
 
 
 @implementer(IReadDescriptor)
@@ -39,6 +45,10 @@ class Source:
         self._skipping = False  # inside a line that is too long
         self._waiting: deque[Deferred[str | None]] = deque()
         self._failure: Failure | None = None
+        # Of a file how much has been read, else how many URLs have been given.
+        self._counts_bytes = descriptor is not None
+        self._given = 0
+        self._whole = len(urls) if descriptor is None else _size_of(descriptor)
 
     @property
     def exhausted(self) -> bool:
@@ -55,10 +65,18 @@ class Source:
         """Whether the file has more to give."""
         return self._descriptor is not None
 
-    def tickets(self) -> Iterator[Source]:
-        """Itself, as often as there may be one more URL: what `for_each_limited` goes over."""
-        while not self.exhausted:
-            yield self
+    @property
+    def share(self) -> float | None:
+        """How much of the URLs has been given, from 0 to 1; None where nobody knows."""
+        return None if not self._whole else min(1.0, self._given / self._whole)
+
+    def pop(self) -> str | None:
+        """One URL, if there is one without waiting."""
+        if not self._ready:
+            return None
+        if not self._counts_bytes:
+            self._given += 1
+        return self._ready.popleft()
 
     def next(self) -> Deferred[str | None]:
         """Ask for one URL.
@@ -67,8 +85,9 @@ class Source:
             A Deferred with it, or None when there are no more. It fails with OSError where the
             file cannot be read.
         """
-        if self._ready:
-            return succeed(self._ready.popleft())
+        url = self.pop()
+        if url is not None:
+            return succeed(url)
         if self._failure is not None:
             failed: Deferred[str | None] = Deferred()
             failed.errback(self._failure)
@@ -114,6 +133,7 @@ class Source:
         except OSError as error:
             self._failure = Failure(error)
             data = b""
+        self._given += len(data)
         if data:
             self._take(data)
         else:

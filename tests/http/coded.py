@@ -10,6 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 import brotli
+import pytest
+
+from toolkit.http.decoding import decoder_for
+from toolkit.http.failures import FetchError
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -82,3 +86,17 @@ def bomb(coding: str, gib: int) -> bytes:
     deflating = zlib.compressobj(9, wbits=31 if coding == "gzip" else 15)
     pieces = [deflating.compress(bytes(MIB)) + deflating.flush(zlib.Z_FULL_FLUSH) for _ in range(2)]
     return pieces[0] + pieces[1] * (gib * 1024)
+
+
+def decoded(coding: str, pieces: list[bytes]) -> bytes:
+    decoder = decoder_for([coding.encode("ascii")])
+    whole = b"".join(piece for data in pieces for piece in decoder.feed(data))
+    decoder.finish()
+    return whole
+
+
+def refused(coding: str, pieces: list[bytes]) -> str:
+    with pytest.raises(FetchError) as caught:
+        decoded(coding, pieces)
+    assert caught.value.code == "decode-failed"
+    return str(caught.value)

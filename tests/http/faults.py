@@ -6,10 +6,19 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+import trustme
+from OpenSSL import SSL
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.interfaces import IListeningPort, IOpenSSLContextFactory
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from toolkit.http.failures import FetchError
+from toolkit.http.fetcher import Fetcher, FetchSettings
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 class Stall(bytes):
@@ -31,6 +40,7 @@ class _Fault(Protocol):
     def connectionMade(self) -> None:
         self._request = b""
         self.factory.connections += 1
+        self.factory.protocols.append(self)
         self.factory.open += 1
 
     def dataReceived(self, data: bytes) -> None:
@@ -62,7 +72,8 @@ class FaultServer(Factory[_Fault]):
     """Answers each path with the bytes set for it, then closes unless they say otherwise.
 
     `asked` fires at the next request, `gone` when the next connection has ended; `requests`
-    holds the heads that came, `connections` how many were made, `open` how many still are.
+    holds the heads that came, `protocols` its ends of the connections, `connections` how many
+    were made, `open` how many still are.
     """
 
     protocol = _Fault
@@ -72,6 +83,7 @@ class FaultServer(Factory[_Fault]):
         self.reactor = reactor
         self.answers: dict[str, bytes] = {}
         self.requests: list[bytes] = []
+        self.protocols: list[Any] = []
         self.connections = 0
         self.open = 0
         self.asked: Deferred[None] = Deferred()
@@ -109,3 +121,37 @@ def answer(
     """A whole response with a Content-Length, after which the connection is kept."""
     head = [f"HTTP/1.1 {status}", f"Content-Length: {len(body) if length is None else length}"]
     return Keep("\r\n".join([*head, *headers, "", ""]).encode("latin-1") + body)
+
+
+@implementer(IOpenSSLContextFactory)
+class ServerContext:
+    """What a TLS server of this certificate needs."""
+
+    def __init__(self, certificate: trustme.LeafCert) -> None:
+        self._context = SSL.Context(SSL.TLS_SERVER_METHOD)
+        certificate.configure_cert(self._context)
+
+    def getContext(self) -> SSL.Context:
+        return self._context
+
+
+async def failure_of(fetched: Deferred[Any]) -> FetchError:
+    """What a fetch fails with."""
+    with pytest.raises(FetchError) as caught:
+        await fetched
+    message = str(caught.value)
+    assert message.isprintable()
+    assert "Failure" not in message
+    assert "<class" not in message
+    return caught.value
+
+
+@asynccontextmanager
+async def fetching(reactor: Any, **settings: Any) -> AsyncIterator[tuple[Fetcher, FaultServer]]:
+    """A Fetcher and a server; both gone at the end."""
+    async with fault_server(reactor) as server:
+        fetcher = Fetcher(reactor, FetchSettings(**settings))
+        try:
+            yield fetcher, server
+        finally:
+            await fetcher.close()

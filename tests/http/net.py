@@ -143,6 +143,7 @@ def assert_idle(fetcher: Fetcher) -> None:
     assert not len(run.deadlines)
     assert run.turns._free == run.settings.concurrency
     assert not run.turns._waiting
+    assert not run.turns._going_on
     assert not run.pacing._shares
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -10,20 +13,20 @@ from typing import Any
 
 import pytest
 import pytest_twisted
-import treq.client
 import trustme
-from OpenSSL import SSL
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IOpenSSLContextFactory
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
-from zope.interface import implementer
+from twisted.web.client import ContentDecoderAgent, GzipDecoder, RedirectAgent, readBody
+from twisted.web.iweb import IAgent
+from zope.interface.verify import verifyObject
 
-from tests.http.faults import FaultServer, answer, fault_server
+from tests.http.faults import FaultServer, ServerContext, Stall, answer, fault_server
 from toolkit.errors import SettingsError
-from toolkit.http.agent import AgentSettings, HTTPAgent
+from toolkit.http.agent import HTTPAgent, treq_client
 from toolkit.http.failures import FetchError
 from toolkit.http.fetcher import Fetcher, FetchSettings
+from toolkit.http.settings import AgentSettings
 
 
 @pytest.fixture(scope="module")
@@ -35,18 +38,6 @@ def authority() -> trustme.CA:
 def cacert(authority: trustme.CA) -> Iterator[str]:
     with authority.cert_pem.tempfile() as path:
         yield path
-
-
-@implementer(IOpenSSLContextFactory)
-class ServerContext:
-    """What a TLS server of this certificate needs."""
-
-    def __init__(self, certificate: trustme.LeafCert) -> None:
-        self._context = SSL.Context(SSL.TLS_SERVER_METHOD)
-        certificate.configure_cert(self._context)
-
-    def getContext(self) -> SSL.Context:
-        return self._context
 
 
 @asynccontextmanager
@@ -213,9 +204,43 @@ async def test_https_to_a_server_without_tls_is_tls_failed(reactor: Any) -> None
 async def test_treq_works_over_it(reactor: Any) -> None:
     async with fault_server(reactor) as server:
         agent = HTTPAgent(reactor)
-        client = treq.client.HTTPClient(agent)
-        response = await client.get(server.url("/", answer(b'{"a": 1}')), reactor=reactor)
+        client = treq_client(agent)
+        server.url("/there", answer(b'{"a": 1}', "200 OK", "Set-Cookie: id=7"))
+        url = server.url("/", answer(b"", "302 Found", "Location: /there"))
+        response = await client.get(url, reactor=reactor)
         assert await response.json() == {"a": 1}
+        assert response.cookies()["id"] == "7"
+        response = await client.post(url, data={"b": "2"}, browser_like_redirects=True)
+        assert await response.text() == '{"a": 1}'
+        zipped = answer(gzip.compress(b"text"), "200 OK", "Content-Encoding: gzip")
+        response = await client.get(server.url("/zip", zipped), reactor=reactor)
+        assert await response.content() == b"text"
+        with pytest.raises(CancelledError):
+            await client.get(server.url("/stall", Stall()), timeout=0.1, reactor=reactor)
+        while server.open:  # the connection of what was late is closed
+            await server.gone
+        assert server.connections == 1
+        await agent.close()
+
+
+def test_treq_is_not_loaded_before_it_is_wanted() -> None:
+    program = "import sys, toolkit.http.agent; print([n for n in sys.modules if n[:4] == 'treq'])"
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert told.stdout == b"[]\n"
+
+
+@pytest_twisted.ensureDeferred
+async def test_twisteds_wrappers_work_over_it(reactor: Any) -> None:
+    async with fault_server(reactor) as server:
+        agent = HTTPAgent(reactor)
+        wrapped = RedirectAgent(ContentDecoderAgent(agent, [(b"gzip", GzipDecoder)]))
+        zipped = answer(gzip.compress(b"text"), "200 OK", "Content-Encoding: gzip")
+        server.url("/zip", zipped)
+        url = server.url("/", answer(b"", "302 Found", "Location: /zip")).encode()
+        assert verifyObject(IAgent, agent)
+        response = await wrapped.request(b"GET", url)
+        assert await readBody(response) == b"text"
+        assert response.previousResponse is not None
         await agent.close()
 
 

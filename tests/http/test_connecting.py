@@ -16,11 +16,12 @@ from twisted.python.failure import Failure
 
 from tests.http.faults import answer, fault_server
 from toolkit.errors import SettingsError
-from toolkit.http.agent import AgentSettings, HTTPAgent
+from toolkit.http.agent import HTTPAgent
 from toolkit.http.failures import FetchError
 from toolkit.http.fetcher import Fetcher, FetchSettings
 from toolkit.http.resolving import NameResolver
-from toolkit.testing import is_waiting, result_of
+from toolkit.http.settings import AgentSettings
+from toolkit.testing import connected, is_waiting, result_of
 
 
 class Names(NameResolver):
@@ -254,3 +255,119 @@ def test_a_name_with_an_underscore_can_have_several_addresses() -> None:
     assert network.called == [("8.8.8.8", 80)]
     network.end()
     ended(asked)
+
+
+# Through a proxy
+
+PROXY = "http://us:er@10.0.0.1:3128"
+
+
+def to(network: Network) -> Any:
+    """The far end of the newest connection."""
+    return connected(network.reactor.tcpClients[-1][2])
+
+
+def test_what_is_not_secret_is_asked_of_the_proxy_itself() -> None:
+    network = Network(proxy=PROXY)
+    asked = network.ask("http://8.8.8.8:8080/a?b")
+    assert network.called == [("10.0.0.1", 3128)]
+    received = to(network).received
+    assert received.startswith(b"GET http://8.8.8.8:8080/a?b HTTP/1.1\r\nHost: 8.8.8.8:8080\r\n")
+    assert b"\r\nProxy-Authorization: Basic dXM6ZXI=\r\n" in received
+    network.end()
+    ended(asked)
+
+
+def test_what_is_secret_is_asked_by_CONNECT_and_only_the_proxy_is_told_its_user() -> None:
+    network = Network(proxy=PROXY)
+    asked = network.ask("https://8.8.8.8/")
+    peer = to(network)
+    assert peer.received == (
+        b"CONNECT 8.8.8.8:443 HTTP/1.1\r\nHost: 8.8.8.8:443\r\n"
+        b"Proxy-Authorization: Basic dXM6ZXI=\r\n\r\n"
+    )
+    peer.received = b""
+    peer.send(b"HTTP/1.1 200 OK\r\n\r\n")
+    assert peer.received[:2] == b"\x16\x03"  # a TLS handshake
+    network.end()
+    ended(asked)
+
+
+def test_a_proxy_that_says_nothing_is_a_connect_timeout() -> None:
+    network = Network(proxy=PROXY, connect_timeout_seconds=2)
+    asked = network.ask("https://8.8.8.8/")
+    peer = to(network)
+    network.reactor.advance(1.9)
+    assert is_waiting(asked)
+    network.reactor.advance(0.2)
+    assert code_of(asked) == "connect-timeout"
+    assert not peer.connected
+    network.end()
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_target_is_judged_before_the_proxy_is_asked(scheme: str) -> None:
+    network = Network(Names(a=("10.0.0.5",)), proxy=PROXY)
+    assert code_of(network.ask(f"{scheme}://a.example/")) == "address-refused"
+    assert network.called == []
+    network.end()
+
+
+def test_who_does_not_judge_leaves_the_name_to_the_proxy() -> None:
+    """Inside many a network only the proxy knows the names of the world outside."""
+    network = Network(Names(proxy=("10.0.0.1",)), public_only=False, proxy="proxy.example:3128")
+    asked = network.ask("http://nowhere.example/")
+    assert network.names.asked == ["proxy.example"]
+    assert network.called == [("10.0.0.1", 3128)]
+    network.end()
+    ended(asked)
+
+
+@pytest.mark.parametrize(
+    ("proxy", "url", "named"),
+    [
+        ("10.0.0.1:3128", "http://8.8.8.8/", False),
+        ("10.0.0.1:3128", "http://a.example/", True),
+        ("proxy.example:3128", "http://8.8.8.8/", True),
+    ],
+)
+def test_an_address_takes_no_time_to_be_found(proxy: str, url: str, named: bool) -> None:
+    network = Network(Names(a=("8.8.8.8",), proxy=("10.0.0.1",)), proxy=proxy)
+    request = network.agent.prepare(b"GET", url.encode())
+    asked: Deferred[Any] = request.answered
+    network.agent.send(request)
+    assert (request.name_seconds is not None) == named
+    network.end()
+    ended(asked)
+
+
+def test_the_environment_says_which_proxy_and_for_what_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://10.0.0.1:3128")
+    monkeypatch.setenv("no_proxy", "direct.example, 8.8.4.4")
+    for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    network = Network(Names(a=("8.8.8.8",), direct=("8.8.8.8",)))
+    asked = [
+        network.ask(url)
+        for url in (
+            "http://a.example/", "http://direct.example/", "http://8.8.4.4/", "https://a.example/",
+        )
+    ]  # fmt: skip
+    assert network.called == [
+        ("10.0.0.1", 3128), ("8.8.8.8", 80), ("8.8.4.4", 80), ("8.8.8.8", 443),
+    ]  # fmt: skip
+    network.end()
+    for one in asked:
+        ended(one)
+
+
+def test_a_variable_that_names_no_proxy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "ftp://us:er@proxy.example")
+    with pytest.raises(
+        SettingsError, match="http_proxy: expected the URL of an HTTP prox"
+    ) as caught:
+        Network()
+    assert "er@" not in str(caught.value)
+    Network(proxy="none").end()

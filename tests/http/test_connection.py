@@ -9,18 +9,14 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import IPushProducer
 from twisted.web.client import ResponseDone
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer
 from zope.interface import implementer
-from zope.interface.verify import verifyObject
 
-from tests.http.wires import Body, Wire, Wires, response
+from tests.http.wires import PART, Body, Wires, begun, response
 from toolkit.http.failures import FetchError
 from toolkit.testing import is_waiting, result_of
-
-PART = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"
 
 
 @implementer(IBodyProducer)
@@ -47,109 +43,10 @@ class Produces:
         self.calls.append("stop")
 
 
-def begun(data: bytes = PART) -> tuple[Wires, Wire, Any]:
-    """A response whose body has only begun."""
-    wires = Wires()
-    answered = wires.ask()
-    wire = wires.opened[0]
-    wire.connection.dataReceived(data)
-    return wires, wire, result_of(answered)
-
-
 def error_of(deferred: Deferred[Any]) -> FetchError:
     with pytest.raises(FetchError) as caught:
         result_of(deferred)
     return caught.value
-
-
-def test_the_response_says_what_came() -> None:
-    _, _, answer = begun(
-        b"HTTP/1.1 201 Made it\r\nX-A: 1\r\nContent-Length: 2\r\nx-a: 2\r\nY: \xe4\r\n\r\nhi"
-    )
-    assert (answer.code, answer.phrase, answer.version) == (201, b"Made it", (b"HTTP", 1, 1))
-    assert answer.length == 2
-    assert answer.headers.getRawHeaders(b"x-a") == [b"1", b"2"]
-    assert answer.headers.getRawHeaders(b"y") == [b"\xe4"]
-    assert (answer.request.method, answer.request.absoluteURI) == (b"GET", b"http://one/")
-    assert answer.previousResponse is None
-    answer.setPreviousResponse(answer)
-    assert answer.previousResponse is answer
-
-
-def test_a_body_without_length_has_none() -> None:
-    _, _, answer = begun(b"HTTP/1.1 200 OK\r\n\r\n")
-    assert answer.length is UNKNOWN_LENGTH
-
-
-@pytest.mark.parametrize("early", [True, False])
-def test_a_body_is_given_as_it_comes_and_then_its_end(early: bool) -> None:
-    _, wire, answer = begun()
-    body = Body()
-    if early:
-        answer.deliverBody(body)
-    wire.connection.dataReceived(b" an")
-    if not early:
-        answer.deliverBody(body)
-    wire.connection.dataReceived(b"d m")
-    assert b"".join(body.pieces) == b"half and m"
-    assert isinstance(body.end, ResponseDone)
-    assert wire.connected
-
-
-def test_a_body_is_read_once() -> None:
-    _, _, answer = begun()
-    answer.deliverBody(Body())
-    with pytest.raises(RuntimeError, match="being read already"):
-        answer.deliverBody(Body())
-
-
-def test_until_somebody_reads_the_body_nothing_more_is_read() -> None:
-    _, wire, answer = begun()
-    assert wire.producerState == "paused"
-    answer.deliverBody(Body())
-    assert wire.producerState == "producing"
-
-
-def test_a_reader_that_pauses_stops_the_socket_and_gets_the_rest_later() -> None:
-    _, wire, answer = begun()
-    body = Body(pauses=True)
-    answer.deliverBody(body)
-    assert wire.producerState == "paused"
-    wire.connection.dataReceived(b" and")  # it was on its way
-    assert body.pieces == []
-    body.transport.resumeProducing()
-    assert wire.producerState == "producing"
-    assert b"".join(body.pieces) == b"half and"
-    body.transport.pauseProducing()
-    wire.connection.dataReceived(b" m")
-    assert body.end is None
-    body.transport.resumeProducing()
-    body.transport.resumeProducing()
-    assert b"".join(body.pieces) == b"half and m"
-    assert isinstance(body.end, ResponseDone)
-    assert verifyObject(IPushProducer, body.transport)
-
-
-def test_who_has_a_whole_body_cannot_touch_the_connection_of_the_next() -> None:
-    wires, wire, answer = begun(response())
-    body = Body(pauses=True)
-    answer.deliverBody(body)
-    wires.ask()
-    assert wire.producerState == "producing"
-    body.transport.abortConnection()
-    assert wire.connected
-    body.transport.resumeProducing()
-    assert b"".join(body.pieces) == b"hi"
-
-
-@pytest.mark.parametrize("method", ["abortConnection", "loseConnection", "stopProducing"])
-def test_a_reader_that_gives_up_closes_the_connection(method: str) -> None:
-    _, wire, answer = begun()
-    body = Body()
-    answer.deliverBody(body)
-    getattr(body.transport, method)()
-    assert wire.aborted
-    assert isinstance(body.end, FetchError)
 
 
 @pytest.mark.parametrize(
@@ -193,15 +90,6 @@ def test_what_is_malformed_in_the_body_is_told_to_its_reader() -> None:
     wire.connection.dataReceived(b"zz\r\n")
     assert body.end.code == "malformed-response"
     assert wire.aborted
-
-
-def test_nobody_takes_a_part_for_the_whole() -> None:
-    _, wire, answer = begun()
-    wire.end(ConnectionLost())
-    body = Body()
-    answer.deliverBody(body)
-    assert body.pieces == []
-    assert body.end.code == "truncated"
 
 
 # How long a peer may be silent
@@ -265,7 +153,7 @@ def test_the_head_has_its_time_from_the_end_of_the_request() -> None:
 def test_a_peer_that_takes_nothing_of_a_body_is_stalled() -> None:
     wires, produces = Wires(), Produces(5)
     answered = wires.ask(method=b"POST", body=produces)
-    (wire,) = wires.opened
+    wire: Any = wires.opened[0]
     wire.producer.pauseProducing()
     wires.clock.advance(9)
     wire.producer.resumeProducing()
@@ -458,39 +346,6 @@ def test_a_body_that_nobody_wants_is_not_sent(end: str) -> None:
     assert produces.consumer is None
     assert produces.calls == []
     assert not wires.clock.getDelayedCalls()
-
-
-# Requests
-
-
-def test_headers_are_sent_as_they_are_but_for_what_frames_the_message() -> None:
-    wires = Wires()
-    framing = {b"Content-Length": [b"99"], b"Transfer-Encoding": [b"chunked"]}
-    wires.ask(
-        method=b"PUT",
-        headers=Headers({**framing, b"X-One": [b"1", b"2"], b"Host": [b"elsewhere"]}),
-        target=b"/path?query",
-    )
-    head = wires.opened[0].sent()
-    assert head.startswith(b"PUT /path?query HTTP/1.1\r\n")
-    assert head.endswith(b"\r\nContent-Length: 0\r\n\r\n")
-    assert sorted(head.split(b"\r\n")[1:-3]) == [b"Host: elsewhere", b"X-One: 1", b"X-One: 2"]
-
-
-@pytest.mark.parametrize(
-    ("method", "target"),
-    [(b"GE T", b"/"), (b"", b"/"), (b"GET\r\nX: y", b"/"), (b"GET", b"/a b"), (b"GET", b"/\xe4")],
-)
-def test_what_would_end_the_request_line_is_refused(method: bytes, target: bytes) -> None:
-    with pytest.raises(FetchError) as caught:
-        Wires().ask(method=method, target=target)
-    assert caught.value.code == "invalid-url"
-    assert str(caught.value).isprintable()
-
-
-def test_a_header_with_a_nul_is_refused() -> None:
-    with pytest.raises(FetchError, match="cannot be sent"):
-        Wires().ask(headers=Headers({b"X": [b"a\0b"]}))
 
 
 def test_an_answer_to_HEAD_has_no_body() -> None:

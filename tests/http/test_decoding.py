@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gzip
 import re
-import sys
-import zlib
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -15,9 +13,9 @@ import pytest
 import pytest_twisted
 from hypothesis import given, strategies as st
 
-from tests.http.coded import MIB, ODD, WHOLE, bomb, brotli_stream, skippable, windowed
+from tests.http.coded import MIB, ODD, WHOLE, bomb, decoded, refused, skippable, windowed
 from tests.processes import Start
-from toolkit.http.decoding import PIECE, accepted, decoder_for
+from toolkit.http.decoding import PIECE, decoder_for
 from toolkit.http.failures import FetchError
 
 SUMMED = ["gzip", "deflate", "zstd"]  # a brotli stream has no checksum
@@ -26,20 +24,6 @@ KINDS = {**{name: (name, code) for name, code in WHOLE.items()}, **ODD}
 BODIES = st.one_of(
     st.binary(max_size=500), st.builds(bytes.__mul__, st.binary(max_size=9), st.integers(0, 50_000))
 )
-
-
-def decoded(coding: str, pieces: list[bytes]) -> bytes:
-    decoder = decoder_for([coding.encode("ascii")])
-    whole = b"".join(piece for data in pieces for piece in decoder.feed(data))
-    decoder.finish()
-    return whole
-
-
-def refused(coding: str, pieces: list[bytes]) -> str:
-    with pytest.raises(FetchError) as caught:
-        decoded(coding, pieces)
-    assert caught.value.code == "decode-failed"
-    return str(caught.value)
 
 
 def cut(data: bytes, places: list[int]) -> list[bytes]:
@@ -110,23 +94,6 @@ def test_bytes_after_the_end_are_an_error(coding: str, after: bytes) -> None:
     refused(coding, [*in_pieces(coded + after, 1)])
 
 
-def test_only_gzip_and_zstd_go_on_after_the_end() -> None:
-    for coding, several in {"gzip": True, "zstd": True, "deflate": False, "br": False}.items():
-        coded = WHOLE[coding](b"data")
-        if several:
-            assert decoded(coding, [coded + coded, coded]) == b"data" * 3
-        else:
-            refused(coding, [coded + coded])
-            refused(coding, [coded, coded])
-
-
-def test_the_end_of_a_raw_deflate_may_hide_in_bits_that_have_been_read() -> None:
-    for length in range(2 * PIECE - 300, 2 * PIECE + 2):
-        deflating = zlib.compressobj(9, wbits=-15)
-        coded = deflating.compress(bytes(length)) + deflating.flush()
-        assert len(decoded("deflate", [coded])) == length
-
-
 @pytest.mark.parametrize("coding", ["compress", "gzip;q=1", "br2", "\x1b[31m"])
 def test_a_coding_that_was_not_asked_for_is_an_error(coding: str) -> None:
     with pytest.raises(FetchError, match="was not asked for") as caught:
@@ -145,37 +112,6 @@ def test_one_coding_on_another_is_an_error(codings: str) -> None:
 def test_no_body_at_all_is_an_empty_one() -> None:
     assert [decoded(coding, []) for coding in WHOLE] == [b""] * 4
     assert [decoded(coding, [b""]) for coding in WHOLE] == [b""] * 4
-
-
-def test_what_is_not_installed_is_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert accepted() == b"gzip, deflate, br, zstd"
-    monkeypatch.setitem(sys.modules, "brotli", None)
-    assert accepted() == b"gzip, deflate, zstd"
-    monkeypatch.setitem(sys.modules, "backports.zstd", None)
-    monkeypatch.setitem(sys.modules, "compression.zstd", None)
-    assert accepted() == b"gzip, deflate"
-    for coding in ("br", "zstd"):
-        told = refused(coding, [])
-        assert repr(coding) in told
-        assert "pip install 'twisted-app-toolkit[compression]'" in told
-
-
-def test_a_brotli_that_cannot_be_bounded_is_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    class OfVersion11:
-        error = ValueError
-        Decompressor = type("Decompressor", (), {"process": None, "is_finished": None})
-
-    monkeypatch.setitem(sys.modules, "brotli", OfVersion11)
-    assert accepted() == b"gzip, deflate, zstd"
-    assert "brotli 1.2" in refused("br", [brotli_stream(b"data")])
-
-
-def test_a_zstd_window_is_at_most_8_mib() -> None:
-    assert decoded("zstd", [windowed(23)]) == b""
-    assert "too much memory" in refused("zstd", [windowed(24)])
-    # A single segment's window is its content (RFC 8878 §3.1.1.1.2).
-    single = b"\x28\xb5\x2f\xfd\xa0" + (9 << 20).to_bytes(4, "little") + b"\x02\x00\x10\x00"
-    assert "too much memory" in refused("zstd", [single])
 
 
 NOTHING = {
@@ -213,7 +149,6 @@ def test_the_making_of_many_zstd_frames_for_a_byte_each_is_one() -> None:
 
 
 BOMBS = """
-import sys
 from tests.http.coded import MIB, bomb
 from toolkit.http.decoding import PIECE, decoder_for
 

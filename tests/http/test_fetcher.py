@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -16,34 +14,10 @@ from twisted.internet.task import Clock
 from twisted.web.http_headers import Headers
 
 from tests.http.coded import brotli_stream, zstd_frame
-from tests.http.faults import FaultServer, Reset, Stall, answer, fault_server
+from tests.http.faults import CHUNKED, Reset, Stall, answer, failure_of, fault_server, fetching
 from toolkit.http.failures import FetchCancelled, FetchError
 from toolkit.http.fetcher import Fetcher, FetchSettings
 from toolkit.testing import is_waiting, result_of
-
-CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-
-
-@asynccontextmanager
-async def fetching(reactor: Any, **settings: Any) -> AsyncIterator[tuple[Fetcher, FaultServer]]:
-    """A Fetcher and a server; both gone at the end."""
-    async with fault_server(reactor) as server:
-        fetcher = Fetcher(reactor, FetchSettings(**settings))
-        try:
-            yield fetcher, server
-        finally:
-            await fetcher.close()
-
-
-async def failure_of(fetched: Deferred[Any]) -> FetchError:
-    """What a fetch fails with."""
-    with pytest.raises(FetchError) as caught:
-        await fetched
-    message = str(caught.value)
-    assert message.isprintable()
-    assert "Failure" not in message
-    assert "<class" not in message
-    return caught.value
 
 
 @pytest_twisted.ensureDeferred
@@ -79,57 +53,6 @@ async def test_a_kept_connection_that_the_server_has_closed_is_no_error(reactor:
         assert (await failure_of(fetcher.get(url))).code == "disconnected"
         server.answers["/"] = answer(b"again")
         assert (await fetcher.get(url)).body == b"again"
-
-
-MALFORMED = {
-    "cut length": (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", "truncated"),
-    "cut chunk": (CHUNKED + b"10\r\nhalf", "truncated"),
-    "chunks without an end": (CHUNKED + b"4\r\nhalf\r\n", "truncated"),
-    "reset without length": (Reset(b"HTTP/1.1 200 OK\r\n\r\nhalf"), "truncated"),
-    "bad chunk": (CHUNKED + b"zz\r\nhalf\r\n", "malformed-response"),
-    "no HTTP": (b"220 mail.example ESMTP ready\r\n\r\n", "malformed-response"),
-    "binary": (bytes(range(256)) + b"\r\n\r\n", "malformed-response"),
-    "status that is no number": (b"HTTP/1.1 abc OK\r\n\r\n", "malformed-response"),
-    "two lengths": (
-        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
-        "malformed-response",
-    ),
-    "length that is no number": (
-        b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
-        "malformed-response",
-    ),
-    "unknown transfer coding": (
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: rot13\r\n\r\nuryyb",
-        "malformed-response",
-    ),
-    "header without a colon": (b"HTTP/1.1 200 OK\r\nnothing\r\n\r\n", "malformed-response"),
-    "immediate close": (b"", "disconnected"),
-    "immediate reset": (Reset(b""), "disconnected"),
-    "close inside the head": (b"HTTP/1.1 200 OK\r\nContent-Le", "disconnected"),
-    "huge head": (
-        Stall(b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: y\r\n" % n for n in range(20_000))),
-        "head-too-large",
-    ),
-    "huge line": (Stall(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000), "head-too-large"),
-    "endless interim answers": (
-        Stall(b"HTTP/1.1 100 Continue\r\n\r\n" * 10_000),
-        "malformed-response",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", MALFORMED)
-@pytest_twisted.ensureDeferred
-async def test_a_bad_answer_has_its_code_and_its_connection_is_closed(
-    reactor: Any, name: str
-) -> None:
-    data, code = MALFORMED[name]
-    async with fetching(reactor) as (fetcher, server):
-        error = await failure_of(fetcher.get(server.url("/", data)))
-        assert error.code == code, str(error)
-        assert f"127.0.0.1:{server.port}" in str(error)
-        while server.open:
-            await server.gone
 
 
 @pytest_twisted.ensureDeferred

@@ -289,3 +289,50 @@ def test_the_promises_hold_whatever_happens(
     client.clock.pump([0.125] * 20)
     assert len(client.pacing) <= 1
     assert client.clock.getDelayedCalls() == []
+
+
+def test_what_is_free_is_taken_at_once() -> None:
+    pacing = Pacing(Clock(), 2)
+    assert [pacing.take_at_once(origin) for origin in "aaab"] == [True, True, False, True]
+    pacing.give_back("a")
+    assert pacing.take_at_once("a")
+    waiting = pacing.take("a")
+    pacing.give_back("a")
+    assert not is_waiting(waiting)
+    for origin in "aab":
+        pacing.give_back(origin)
+    assert len(pacing) == 0
+
+
+def test_who_takes_at_once_is_never_before_one_who_waits() -> None:
+    pacing = Pacing(Clock(), 1)
+    result_of(pacing.take("a"))
+    taken: list[bool] = []
+    first, second = pacing.take("a"), pacing.take("a")
+    first.addCallback(lambda _: taken.append(pacing.take_at_once("a")))
+    pacing.give_back("a")
+    assert taken == [False]
+    assert is_waiting(second)
+
+
+@pytest.mark.parametrize("rest", ["rate", "rests"])
+def test_nothing_is_taken_at_once_that_must_be_paced(rest: str) -> None:
+    pacing = Pacing(Clock(), 2, rate=1 if rest == "rate" else None)
+    if rest == "rests":
+        pacing.cool_down("a", 5)
+    assert not pacing.take_at_once("a")
+    assert not pacing._shares
+
+
+def test_who_goes_on_is_before_all_who_have_not_begun() -> None:
+    pacing = Pacing(Clock(), 1)
+    result_of(pacing.take("a"))
+    waiting, again, third = pacing.take("a"), pacing.take("a", True), pacing.take("a", True)
+    pacing.give_back("a")
+    assert [is_waiting(one) for one in (waiting, again, third)] == [True, False, True]
+    third.cancel()
+    assert is_waiting(waiting)
+    third.addErrback(lambda failure: failure.trap(CancelledError))
+    third = pacing.take("a", True)
+    pacing.give_back("a")
+    assert [is_waiting(one) for one in (waiting, third)] == [True, False]

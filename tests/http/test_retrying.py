@@ -185,3 +185,20 @@ def test_those_that_failed_together_do_not_come_back_together() -> None:
     decides = retrying(random=Random(6).random)
     waits = [decides.after_answer(b"GET", 503, [], 1) for _ in range(10)]
     assert len({round(wait, 3) for wait in waits if wait is not None}) == 10
+
+
+@pytest.mark.parametrize(("left", "wait"), [(0.26, 0.25), (0.25, None), (0.1, None), (0.0, None)])
+def test_a_wait_that_takes_all_the_time_there_is_is_not_begun(
+    left: float, wait: float | None
+) -> None:
+    decides = retrying()
+    error = FetchError("", "truncated")
+    assert decides.after_answer(b"GET", 503, [], 1, left) == wait
+    assert decides.after_failure(b"GET", error, 1, left) == wait
+
+
+def test_a_wait_for_which_there_is_no_time_costs_the_run_nothing() -> None:
+    decides = retrying()
+    for _ in range(100):
+        decides.after_answer(b"GET", 503, [b"20"], 1, 19.0)
+    assert decides.after_answer(b"GET", 503, [b"20"], 1, 21.0) == 20

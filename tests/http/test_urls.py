@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from ipaddress import IPv4Address
 
 import pytest
 from hypothesis import given, strategies as st
 
 from toolkit.http.failures import FetchError
-from toolkit.http.urls import masked, parse_url, redirected
+from toolkit.http.urls import MAX_KNOWN, Target, Targets, masked, parse_url, redirected
 
 
 @pytest.mark.parametrize(
@@ -172,3 +173,43 @@ def test_whatever_a_server_redirects_to_is_a_target_or_a_bad_redirect(location: 
         assert str(error).isprintable()
     else:
         assert re.fullmatch(r"https?://[!-~]+", target.url)
+
+
+def outcome(parse: Callable[[str], Target], text: str) -> Target | tuple[str, str]:
+    try:
+        return parse(text)
+    except FetchError as error:
+        return error.code, str(error)
+
+
+URLS = st.one_of(
+    st.text(max_size=60),
+    st.builds(
+        "".join,
+        st.tuples(
+            st.sampled_from(["http://", "https://", "HTTP://", "http:/", "ftp://", " http://"]),
+            st.sampled_from(
+                ["a.example", "A.example", "a..b", "[::1]", "[::1", "127.1", "1.2.3.4", "0x7f.1",
+                 "ü.example", "u:p@a.example", "a%41.example", "a.example.", "-", "_", "a b", ""]
+            ),
+            st.sampled_from(["", ":", ":80", ":443", ":0", ":8080", ":65536", ":x", ":80 "]),
+            st.text(st.sampled_from("/?#ab%41\\ \t\n'\"<>[]|^`{}~!$&()*+,;:=@ü\udcff")),
+        ),
+    ),
+)  # fmt: skip
+
+
+@given(texts=st.lists(URLS, min_size=1, max_size=8))
+def test_many_are_read_exactly_as_one(texts: list[str]) -> None:
+    targets = Targets()
+    for text in (*texts, *texts):  # the second time their origins are known
+        assert outcome(targets.parse, text) == outcome(parse_url, text)
+
+
+def test_however_many_origins_come_a_bounded_number_is_known() -> None:
+    targets = Targets()
+    for number in range(MAX_KNOWN + 10):
+        targets.parse(f"http://{number}.example/")
+    assert len(targets._known) <= MAX_KNOWN
+    long = "http://a.example/" + "x" * 65_536
+    assert outcome(targets.parse, long) == outcome(parse_url, long)

@@ -15,6 +15,9 @@ from twisted.web.http_headers import Headers
 from toolkit.http.connection import Connection
 from toolkit.http.pool import Origin, Pool
 from toolkit.http.request import Request
+from toolkit.testing import result_of
+
+PART = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"
 
 
 class Wire(StringTransport):
@@ -123,3 +126,12 @@ class Body(Protocol):
 def response(body: bytes = b"hi", *fields: bytes) -> bytes:
     head = [b"HTTP/1.1 200 OK", b"Content-Length: %d" % len(body), *fields]
     return b"\r\n".join([*head, b"", body])
+
+
+def begun(data: bytes = PART) -> tuple[Wires, Wire, Any]:
+    """A response whose body has only begun."""
+    wires = Wires()
+    answered = wires.ask()
+    wire = wires.opened[0]
+    wire.connection.dataReceived(data)
+    return wires, wire, result_of(answered)

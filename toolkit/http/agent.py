@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IStreamClientEndpoint
@@ -22,7 +22,10 @@ from toolkit.http.resolving import NameResolver
 from toolkit.http.settings import AgentSettings
 from toolkit.http.urls import Target
 
-__all__ = ["AgentSettings", "HTTPAgent"]
+if TYPE_CHECKING:
+    from treq.client import HTTPClient
+
+__all__ = ["AgentSettings", "HTTPAgent", "treq_client"]
 
 _URI = re.compile(rb"(https?)://(\[[0-9A-Fa-f:.]+\]|[^/?#@:\[\]]+)(?::([0-9]{1,5}))?(?=[/?#]|$)")
 
@@ -211,6 +214,22 @@ class HTTPAgent:
         key = b"%b://%b" % (scheme, origin.place.encode("ascii"))
         origin = self._origins[found[0]] = self._origins.setdefault(key, origin)
         return origin
+
+
+def treq_client(agent: IAgent) -> HTTPClient:
+    """A treq client over an agent: `await treq_client(agent).get(url)`.
+
+    Args:
+        agent: The agent, such as an HTTPAgent; it stays its owner's to close.
+
+    Returns:
+        The client. Redirects, cookies and gzip are treq's part, and so are its own faults: a gzip
+        that is cut is not noticed, and credentials follow a redirect to another host. Where that
+        matters, use a Fetcher.
+    """
+    from treq.client import HTTPClient
+
+    return HTTPClient(agent)
 
 
 def _proxies(setting: str) -> Proxies:

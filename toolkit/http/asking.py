@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IConsumer
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IBodyProducer
 from zope.interface import implementer
+
+PIECE_BYTES = 65_536
 
 _OF_ONE_ORIGIN = (b"authorization", b"cookie", b"host", b"proxy-authorization")
 _OF_A_BODY = (
@@ -59,27 +61,51 @@ def _without(headers: Headers | None, names: tuple[bytes, ...]) -> Headers | Non
 
 @implementer(IBodyProducer)
 class BytesProducer:
-    """Produces a body that is all there.
+    """Produces a body that is all there, as it is taken: so a peer that takes nothing is noticed.
 
     Args:
         body: The body.
     """
 
     def __init__(self, body: bytes) -> None:
-        self._body = body
         self.length = len(body)
+        self._left = memoryview(body)
+        self._paused = self._writing = False
+        self._consumer: IConsumer | None = None
+        self._done: Deferred[None] | None = None
 
     def startProducing(self, consumer: IConsumer) -> Deferred[None]:
-        """Write it, in one piece: it is in memory anyway."""
-        if self._body:
-            consumer.write(self._body)
-        return succeed(None)
+        """Write it, in pieces, until the consumer pauses.
+
+        Returns:
+            A Deferred that fires when all is written.
+        """
+        done: Deferred[None] = Deferred()
+        self._consumer, self._done = consumer, done
+        self._write()
+        return done
 
     def pauseProducing(self) -> None:
-        """It has no more."""
+        """Write nothing more for now."""
+        self._paused = True
 
     def resumeProducing(self) -> None:
-        """It has no more."""
+        """Go on."""
+        self._paused = False
+        self._write()
 
     def stopProducing(self) -> None:
-        """It has no more."""
+        """Write nothing more: nobody wants the rest."""
+        self._consumer = None
+
+    def _write(self) -> None:
+        if self._writing:  # the consumer has resumed it from inside its own write
+            return
+        self._writing = True
+        while self._left and self._consumer is not None and not self._paused:
+            piece, self._left = self._left[:PIECE_BYTES], self._left[PIECE_BYTES:]
+            self._consumer.write(bytes(piece))
+        self._writing = False
+        if not self._left and self._done is not None:
+            done, self._done = self._done, None
+            done.callback(None)

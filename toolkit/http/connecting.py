@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.defer import CancelledError
 from twisted.internet.endpoints import (
     HostnameEndpoint,
     TCP4ClientEndpoint,
     TCP6ClientEndpoint,
     UNIXClientEndpoint,
-    wrapClientTLS,
 )
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory
@@ -24,6 +24,7 @@ from toolkit.http.names import SystemNames
 from toolkit.http.pool import Origin, Pool
 from toolkit.http.request import Request
 from toolkit.http.resolving import KnownNames, NameResolver, Resolving
+from toolkit.http.secure import SecureEndpoint
 from toolkit.http.settings import AgentSettings
 from toolkit.http.trust import policy_for
 from toolkit.http.tunnel import TunnelEndpoint
@@ -53,7 +54,8 @@ class Connector:
     ) -> None:
         self._reactor = prompt(reactor)
         self._every_name = names or SystemNames(reactor)
-        self._names = PublicNames(self._every_name) if settings.public_only else self._every_name
+        self._judges = settings.public_only
+        self._names = PublicNames(self._every_name) if self._judges else self._every_name
         self._timeout_seconds = settings.connect_timeout_seconds
         self._given = endpoint
         if settings.unix_socket:
@@ -97,7 +99,9 @@ class Connector:
         except FetchError:
             raise
         except Exception as error:  # each kind is given its code, and chained
-            raise fetch_error(error, origin.place) from error
+            proxy = origin.proxy
+            place = origin.place if proxy is None else f"the proxy {proxy.place}"
+            raise fetch_error(error, place) from error
         connected = clock.seconds()
         request.connect_seconds = connected - began
         if origin.secure:
@@ -105,9 +109,9 @@ class Connector:
             request.since = connected
         try:
             failed = await connection.ready
-        except BaseException:
+        except CancelledError as error:
             connection.abort()
-            raise
+            raise fetch_error(error, origin.place) from error
         if failed is not None:
             raise handshake_failure(failed, origin.place) from failed
         if origin.secure:
@@ -123,12 +127,17 @@ class Connector:
         else:
             began = request.since = self._reactor.seconds()
             request.phase = "name"
-            addresses = await self._names.addresses_of(origin.host)
+            host, named = origin.host, False
+            if origin.proxy is None or self._judges:
+                addresses = await self._names.addresses_of(host)
+                named = addresses != (host,)  # an address is no name
             if origin.proxy is not None:
-                # The target was judged here, before the proxy may look for it. Where the proxy is,
-                # is the word of whoever set it.
-                addresses = await self._every_name.addresses_of(origin.proxy.host)
-            if addresses != (origin.host,):  # an address is no name
+                # The target was judged here, before the proxy may look for it; else its name is
+                # the proxy's to know. Where the proxy is, is the word of whoever set it.
+                host = origin.proxy.host
+                addresses = await self._every_name.addresses_of(host)
+                named = named or addresses != (host,)
+            if named:
                 request.name_seconds = self._reactor.seconds() - began
             endpoint = self._reached(origin, addresses)
         return self._secured(origin.host, origin.port, endpoint) if origin.secure else endpoint
@@ -147,7 +156,7 @@ class Connector:
         self, host: str, port: int, endpoint: IStreamClientEndpoint
     ) -> IStreamClientEndpoint:
         creator = self._policy.creatorForNetloc(host.encode("ascii"), port)
-        return wrapClientTLS(creator, endpoint, clock=self._reactor)
+        return SecureEndpoint(creator, endpoint, self._reactor)
 
     def _endpoint_at(self, addresses: tuple[str, ...], port: int) -> IStreamClientEndpoint:
         # What was judged is what is connected to: no endpoint is given the name.

@@ -26,6 +26,14 @@ CLOSE_SECONDS = 1.0
 """How long a peer is given for its goodbye over TLS."""
 
 
+def _unwrap(transport: Any, protocol: Any) -> None:
+    """Have a transport speak to its protocol, and not to what Twisted's endpoints put between
+    them, to know when it is connected."""
+    between = getattr(transport, "protocol", None)
+    if getattr(between, "_wrappedProtocol", None) is protocol:
+        transport.protocol = protocol
+
+
 @implementer(IHandshakeListener)
 class Connection(Protocol):
     """A connection of a pool.
@@ -54,7 +62,10 @@ class Connection(Protocol):
         self._usual_read_bytes = 0  # not 0: it reads by more now
 
     def connectionMade(self) -> None:
-        if not self.origin.secure:
+        if self.origin.secure:
+            _unwrap(getattr(self.transport, "transport", None), self.transport)
+        else:
+            _unwrap(self.transport, self)
             self.ready.callback(None)
 
     def handshakeCompleted(self) -> None:

@@ -16,11 +16,12 @@ from toolkit.http.failures import FetchError
 class _Share:
     """What goes on with one origin: how many ask it, and who waits."""
 
-    __slots__ = ("active", "handing_out", "timer", "waiting")
+    __slots__ = ("active", "going_on", "handing_out", "timer", "waiting")
 
     def __init__(self) -> None:
         self.active = 0
         self.waiting: OrderedDict[Deferred[None], None] = OrderedDict()
+        self.going_on: OrderedDict[Deferred[None], None] | None = None  # seldom there are any
         self.timer: IDelayedCall | None = None
         self.handing_out = False
 
@@ -86,7 +87,7 @@ class Pacing:
         share = self._shares.get(origin)
         if share is None:
             share = self._shares[origin] = _Share()
-        elif share.waiting or share.active >= self._per_host:
+        elif share.active >= self._per_host or share.waiting or share.going_on:
             return False
         share.active += 1
         return True
@@ -96,7 +97,7 @@ class Pacing:
 
         Args:
             origin: What tells origins apart: scheme, host and port (RFC 6454 §4).
-            first: Whether before all that wait: one that was sent, and is sent again.
+            first: Whether before all that wait without it: one that was sent, and is sent again.
 
         Returns:
             A Deferred that fires then; each that fires is followed by one `give_back`. It fails
@@ -116,9 +117,12 @@ class Pacing:
         share = self._shares.get(origin)
         if share is None:
             share = self._shares[origin] = _Share()
-        share.waiting[turn] = None
-        if first:
-            share.waiting.move_to_end(turn, last=False)
+        if not first:
+            share.waiting[turn] = None
+        elif share.going_on is None:
+            share.going_on = OrderedDict({turn: None})
+        else:
+            share.going_on[turn] = None
         self._waiting += 1
         self._hand_out(origin, share)
         return turn
@@ -136,7 +140,7 @@ class Pacing:
         if share is None or not share.active:
             raise ValueError(f"no request to {origin!r} is in progress")
         share.active -= 1
-        if share.waiting or not share.active:
+        if share.waiting or share.going_on or not share.active:
             self._hand_out(origin, share)
 
     def cool_down(self, origin: Hashable, seconds: float) -> None:
@@ -154,22 +158,26 @@ class Pacing:
     def cancel(self) -> None:
         """Cancel whatever still waits."""
         for share in list(self._shares.values()):
-            for turn in list(share.waiting):
+            for turn in [*share.waiting, *(share.going_on or ())]:
                 turn.cancel()
 
     def _leave(self, origin: Hashable, gone: Deferred[None]) -> None:
         share = self._shares.get(origin)
-        if share is not None and gone in share.waiting:
-            del share.waiting[gone]
-            self._waiting -= 1
-            self._hand_out(origin, share)
+        if share is None:
+            return
+        for queue in (share.waiting, share.going_on):
+            if queue is not None and gone in queue:
+                del queue[gone]
+                self._waiting -= 1
+                self._hand_out(origin, share)
+                return
 
     def _hand_out(self, origin: Hashable, share: _Share) -> None:
         if share.handing_out:  # called by one that was handed out: the loop below goes on
             return
         share.handing_out = True
         try:
-            while share.waiting and share.active < self._per_host:
+            while (queue := share.going_on or share.waiting) and share.active < self._per_host:
                 now = self._clock.seconds()
                 if now < self._not_before.get(origin, now):
                     break
@@ -177,14 +185,15 @@ class Pacing:
                     self._not_until(origin, now + self._interval)
                 share.active += 1
                 self._waiting -= 1
-                share.waiting.popitem(last=False)[0].callback(None)
+                queue.popitem(last=False)[0].callback(None)
         finally:
             share.handing_out = False
         self._wait(origin, share)
 
     def _wait(self, origin: Hashable, share: _Share) -> None:
         """Go on when its time comes; drop it where nothing goes on."""
-        if share.waiting and share.active < self._per_host:
+        waits = share.waiting or share.going_on
+        if waits and share.active < self._per_host:
             if share.timer is None:  # one that is there comes too early at worst
                 now = self._clock.seconds()
                 rest = self._not_before.get(origin, now) - now
@@ -193,7 +202,7 @@ class Pacing:
         if share.timer is not None:
             share.timer.cancel()
             share.timer = None
-        if not share.waiting and not share.active:
+        if not waits and not share.active:
             del self._shares[origin]
 
     def _resume(self, origin: Hashable, share: _Share) -> None:

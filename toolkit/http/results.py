@@ -30,7 +30,7 @@ class Results:
         self._fetch = fetch
         self._urls: Iterator[str] | None = iter(urls)
         self._limit = limit
-        self._under_way: set[Deferred[None]] = set()
+        self._under_way: dict[Deferred[None], None] = {}
         self._ready: deque[Page | FetchError | Failure] = deque()
         self._taker: Deferred[None] | None = None
 
@@ -57,7 +57,7 @@ class Results:
     def cancel(self) -> None:
         """Cancel what is under way, and begin no more. What is done can still be taken."""
         self._urls = None
-        for fetching in list(self._under_way):
+        for fetching in reversed(list(self._under_way)):  # the last first: they may wait still
             fetching.cancel()
 
     def _begin_some(self) -> None:
@@ -68,7 +68,7 @@ class Results:
                 return
             fetching = self._fetch(url)
             done: Deferred[None] = fetching.addBoth(self._done)
-            self._under_way.add(done)
+            self._under_way[done] = None
             done.addCallback(self._forget, done)
 
     def _done(self, result: Page | Failure) -> None:
@@ -78,7 +78,7 @@ class Results:
             self._ready.append(result)
 
     def _forget(self, _: object, done: Deferred[None]) -> None:
-        self._under_way.discard(done)
+        del self._under_way[done]
         if self._taker is not None:
             taker, self._taker = self._taker, None
             taker.callback(None)

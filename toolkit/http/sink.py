@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+from contextlib import suppress
 from typing import BinaryIO, Protocol
 
 from toolkit.http.failures import FetchError, shown
@@ -123,7 +124,8 @@ class FileSink:
         """Remove what was written; see `Sink`."""
         file, self._file = self._file, None
         if file is not None:
-            file.close()
+            with suppress(OSError):  # a disk that is full may say so only now
+                file.close()
         self._remove()
 
     def _is_written_in_place(self) -> bool:
@@ -135,7 +137,8 @@ class FileSink:
     def _remove(self) -> None:
         partial, self._partial = self._partial, ""
         if partial:
-            os.unlink(partial)
+            with suppress(OSError):  # somebody has removed it, or its folder
+                os.unlink(partial)
 
     def _failed(self, error: Exception) -> FetchError:
         reason = getattr(error, "strerror", None) or error

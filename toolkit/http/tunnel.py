@@ -6,13 +6,14 @@ import re
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IProtocolFactory, IStreamClientEndpoint
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from toolkit.concurrency import deferred
-from toolkit.http.failures import FetchError, shown
+from toolkit.http.failures import FetchError, fetch_error, shown
 from toolkit.http.proxies import Proxy
 
 MAX_HEAD_BYTES = 65_536
@@ -92,9 +93,10 @@ class _Tunnel(Protocol):
                 self._refuse("the head of its answer is too large", "head-too-large")
             return
         status = _STATUS.match(head + b"\r\n")
-        if status is None or rest:
+        refused = status is not None and status[1][:1] != b"2"  # with a page that says why
+        if status is None or (rest and not refused):
             self._refuse("its answer is not HTTP as it should be", "malformed-response")
-        elif status[1][:1] != b"2":
+        elif refused:
             said = f"{status[1].decode()} {shown((status[2] or b'').decode('latin-1'))}".rstrip()
             hint = "; it wants a user: http://USER:PASSWORD@HOST" if status[1] == b"407" else ""
             self._refuse(f"it answered {said}{hint}", "connect-unreachable")
@@ -108,6 +110,9 @@ class _Tunnel(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self._inner is not None:
             self._inner.connectionLost(reason)
+        elif not self.opened.called and not reason.check(ConnectionDone):
+            lost: Any = reason.value
+            self.opened.errback(fetch_error(lost, f"the proxy {self._proxy.place}"))
         elif not self.opened.called:
             self._refuse("it ended the connection", "disconnected")
 

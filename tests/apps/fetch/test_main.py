@@ -30,15 +30,19 @@ class Command(ProcessProtocol):
         self.out = b""
         self.err = b""
         self.done: Deferred[int] = Deferred()
-        self._heard: Deferred[None] = Deferred()
+        self.heard: Deferred[None] = Deferred()
 
     def outReceived(self, data: bytes) -> None:
         self.out += data
-        heard, self._heard = self._heard, Deferred()
-        heard.callback(None)
+        self._hear()
 
     def errReceived(self, data: bytes) -> None:
         self.err += data
+        self._hear()
+
+    def _hear(self) -> None:
+        heard, self.heard = self.heard, Deferred()
+        heard.callback(None)
 
     def processEnded(self, reason: Failure) -> None:
         assert isinstance(reason.value, ProcessDone | ProcessTerminated)
@@ -48,7 +52,7 @@ class Command(ProcessProtocol):
     async def lines(self, count: int) -> list[list[str]]:
         """Wait for so many lines; their columns."""
         while self.out.count(b"\n") < count:
-            await self._heard
+            await self.heard
         return self.columns
 
     @property
@@ -56,12 +60,15 @@ class Command(ProcessProtocol):
         return [line.split("\t") for line in self.out.decode().splitlines()]
 
 
-def start(reactor: Any, *arguments: str, **environment: str) -> Command:
+def start(reactor: Any, *arguments: str, shell: str | None = None, **environment: str) -> Command:
     command = Command()
+    program = [sys.executable, "-m", "apps.fetch", *arguments]
+    if shell is not None:  # a script that runs it: "$0" is Python, "$@" the arguments
+        program = ["/bin/sh", "-c", shell, sys.executable, *arguments]
     reactor.spawnProcess(
         command,
-        sys.executable,
-        [sys.executable, "-m", "apps.fetch", *arguments],
+        program[0],
+        program,
         {**os.environ, "PYTHONPATH": str(ROOT), **environment},
         path=str(ROOT),
     )
@@ -78,7 +85,7 @@ async def test_each_url_has_its_line_and_all_good_is_status_0(reactor: Any) -> N
     async with fault_server(reactor) as server:
         urls = [server.url(f"/{n}", answer(b"x" * n)) for n in range(3)]
         status, command = await outcome(reactor, *urls)
-    assert (status, command.err) == (0, b"")
+    assert status == 0
     assert sorted((line[0], line[1], line[3]) for line in command.columns) == [
         ("200", str(n), urls[n]) for n in range(3)
     ]
@@ -92,7 +99,7 @@ async def test_one_that_fails_has_its_line_and_the_others_go_on(reactor: Any) ->
         cut = server.url("/cut", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx")
         status, command = await outcome(reactor, "example.org", cut, good)
     lines = {line[3]: line for line in command.columns}
-    assert (status, command.err) == (1, b"")
+    assert status == 1
     assert lines["example.org"][:2] == ["invalid-url", "-"]
     assert int(lines["example.org"][2]) >= 0
     assert "write http://example.org/" in lines["example.org"][4]
@@ -173,7 +180,7 @@ async def test_with_public_only_nothing_inside_is_connected_to(reactor: Any) -> 
         ]
         status, command = await outcome(reactor, "--public-only", *urls)
         assert server.connections == 0
-    assert (status, command.err) == (1, b"")
+    assert status == 1
     assert sorted((line[0], line[3]) for line in command.columns) == [
         ("address-refused", url) for url in sorted(urls)
     ]
@@ -220,7 +227,6 @@ async def test_sigint_ends_with_130_and_says_what_is_not_finished(reactor: Any) 
             await server.gone
     assert [line[0] for line in command.columns] == ["200", "200"]
     assert command.out.endswith(b"\n")
-    assert command.err.count(b"\n") == 1
     assert b"2 URLs in" in command.err
     assert b"2 not finished" in command.err
 

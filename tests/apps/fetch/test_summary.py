@@ -1,0 +1,88 @@
+"""The totals at the end: in one line, then the hosts."""
+
+from __future__ import annotations
+
+import pytest
+
+from apps.fetch.printing import printable, unreadable
+from apps.fetch.result import failed
+from apps.fetch.summary import Summary, amount, duration
+from tests.apps.fetch.fetching import error, result
+
+OK = result(body=b"x" * 12345)
+REFUSED = failed("http://b.example/", error())
+
+
+def test_what_is_escaped_can_still_be_read() -> None:
+    assert printable("a\tb\n\x1b[31m\x9b\u202e\udcff é") == ("a\\tb\\n\\x1b[31m\\x9b\\u202e\\xff é")
+
+
+def test_the_summary_has_totals_and_what_failed() -> None:
+    summary = Summary()
+    for each in (OK, REFUSED, REFUSED, result(status=404)):
+        summary.add(each)
+    assert summary.text(2.34).splitlines() == [
+        "4 URLs in 2.3 s; 12350 bytes; 3 failed (connect-refused 2, 404 1)",
+        "a.example: 2 answers, 50 % within 31 ms, 90 % within 31 ms, 99 % within 31 ms",
+    ]
+
+
+def test_the_summary_says_what_was_not_finished_or_skipped() -> None:
+    summary = Summary()
+    summary.add(OK)
+    [first, host] = summary.text(1).splitlines()
+    assert first == "1 URL in 1.0 s; 12345 bytes; none failed"
+    assert host.startswith("a.example: 1 answer, ")
+    assert summary.text(1, 3).splitlines()[0].endswith("; 3 not finished")
+    summary.skipped = 2
+    assert (
+        summary.text(1, 3, more=True)
+        .splitlines()[0]
+        .endswith("; 2 skipped; 3 not finished, and those not yet read")
+    )
+
+
+def test_of_many_hosts_the_busiest_are_shown() -> None:
+    summary = Summary()
+    for number in range(30):
+        for _ in range(number + 1):
+            summary.add(result(f"http://{number}.example/"))
+    lines = summary.text(1).splitlines()[1:]
+    assert len(lines) == 11
+    assert lines[0].startswith("29.example: 30 answers")
+    assert lines[-1] == "and 20 other hosts"
+
+
+def test_a_host_cannot_drive_the_terminal() -> None:
+    summary = Summary()
+    summary.add(result("http://\x1b[2J\n/"))
+    assert "".join(summary.text(1).splitlines()).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.00042, "0.4 ms"),
+        (0.0314, "31 ms"),
+        (1.25, "1.2 s"),
+        (59.94, "59.9 s"),
+        (125, "2 min 5 s"),
+        (7260, "2 h 1 min"),
+    ],
+)
+def test_a_duration_is_for_people(seconds: float, said: str) -> None:
+    assert duration(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("size", "said"), [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (5 * 1024**4, "5.0 TiB")]
+)
+def test_an_amount_is_for_people(size: int, said: str) -> None:
+    assert amount(size) == said
+    assert amount(5 * 1024**5).endswith(" TiB")
+
+
+def test_an_unreadable_file_is_named() -> None:
+    failure = OSError(2, "No such file or directory")
+    assert unreadable("a\nb", failure) == "cannot read URLs from a\\nb: No such file or directory"
+    assert "standard input" in unreadable("-", ValueError("it has none"))
