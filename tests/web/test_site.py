@@ -214,6 +214,38 @@ def test_an_old_client_need_not_name_a_host(peer: Peer, slow: Slow) -> None:
     assert peer.received.startswith(b"HTTP/1.1 200 ") or peer.received.startswith(b"HTTP/1.0 200 ")
 
 
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        (b"http://example/a/b?c=d", b"/a/b?c=d"),
+        (b"HTTP://example:80", b"/"),
+        (b"http://example?c=/d", b"/?c=/d"),
+    ],
+)
+def test_a_target_that_is_a_whole_url_is_its_path(
+    peer: Peer, slow: Slow, target: bytes, path: bytes
+) -> None:
+    peer.send(GET.replace(b" / ", b" %s " % target))
+    assert slow.requests[0].uri == path
+    slow.answer()
+    peer.close()
+
+
+@pytest.mark.parametrize(
+    "target", [b"a", b"*", b"ftp://example/", b"http://", b"example:80", b"?a"]
+)
+def test_a_target_that_is_none_is_a_bad_request(peer: Peer, slow: Slow, target: bytes) -> None:
+    peer.send(GET.replace(b" / ", b" %s " % target))
+    assert peer.received.startswith(b"HTTP/1.1 400 ")
+    assert not slow.requests
+
+
+def test_options_of_the_server_itself_is_answered(peer: Peer) -> None:
+    peer.send(GET.replace(b"GET / ", b"OPTIONS * "))
+    assert peer.received.startswith(b"HTTP/1.1 200 ")
+    peer.close()
+
+
 def test_an_idle_connection_is_closed_when_the_service_stops(peer: Peer, slow: Slow) -> None:
     peer.send(GET)
     slow.answer()

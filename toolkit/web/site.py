@@ -25,6 +25,7 @@ _HOST = re.compile(
     rb"(?:(?=.{1,254}(?::|$))%b(?:\.%b)*\.?|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{0,5})?"
     % (_LABEL, _LABEL)
 )
+_ABSOLUTE = re.compile(rb"https?://[^/?#]+(?P<path>/[^?#]*)?(?P<query>\?.*)?", re.IGNORECASE)
 _BOUNDARY = re.compile(rb'boundary="?([^";,\s]+)', re.IGNORECASE)
 
 MALFORMED = Refusal(400, "malformed-request", "the request is not HTTP/1.1 as RFC 9112 has it")
@@ -184,6 +185,8 @@ class LimitedChannel(HTTPChannel):
         """The head is whole: the body is due, unless it is announced larger than allowed."""
         if not self._names_a_host(self.requests[-1].requestHeaders.getRawHeaders(b"host", [])):
             self.refuse(NO_HOST)
+        elif self._path[:1] != b"/" and not self._has_target():
+            self.refuse(MALFORMED)
         elif self.length is not None and self.length > self.settings.max_body_bytes:
             self.refuse_body()
         else:
@@ -204,6 +207,17 @@ class LimitedChannel(HTTPChannel):
         if not hosts and self._version != b"HTTP/1.1":
             return True
         return len(hosts) == 1 and _HOST.fullmatch(hosts[0]) is not None
+
+    def _has_target(self) -> bool:
+        """Whether the target is one of those that do not begin with a slash (RFC 9112 §3.2).
+
+        A whole URL is taken for its path and query; of this server, `*` is all there is.
+        """
+        absolute = _ABSOLUTE.fullmatch(self._path)
+        if absolute is not None:
+            self._path = (absolute["path"] or b"/") + (absolute["query"] or b"")
+            return True
+        return self._path == b"*" and self._command == b"OPTIONS"
 
     def lineReceived(self, line: bytes) -> None:
         """A line of the head; of a refused request there is nothing more to read."""
