@@ -11,7 +11,8 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from toolkit.testing import Peer, connected
-from toolkit.web.site import TOO_SLOW, LimitedSite, WebSettings
+from toolkit.web.refusals import TOO_SLOW
+from toolkit.web.site import LimitedSite, WebSettings
 
 
 class Slow(Resource):
