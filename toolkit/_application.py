@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
 from collections.abc import Callable, Mapping, MutableMapping
+from contextlib import suppress
 from typing import Any
 
 from msgspec.structs import replace
 from twisted.application.service import IService
 from twisted.logger import globalLogPublisher
 
+from toolkit._bounds import LATE_SECONDS, after
 from toolkit._daemon import Launcher
 from toolkit._hangup import Hangup
-from toolkit._process import LATE_SECONDS, Process
-from toolkit.errors import ToolkitError, reason_of
+from toolkit._pidfile import PidFile
+from toolkit._process import Process
+from toolkit.errors import ToolkitError, reason_of, told
 from toolkit.group import Group
 from toolkit.listen import ListenSettings
 from toolkit.log import Log, LogSettings
@@ -29,6 +34,7 @@ def application(
     site: Site,
     daemon: MutableMapping[str, Any],
     settle_again: Callable[[], Site] | None = None,
+    launcher: Launcher | None = None,
 ) -> IService:
     """Make the services of a site, and the process around them.
 
@@ -38,6 +44,7 @@ def application(
         daemon: The options of twistd, or of twist.
         settle_again: Gives the site as its settings are now, or raises a ToolkitError: SIGHUP
             has the log take its own of them.
+        launcher: Who waits for a daemon to be up.
 
     Returns:
         The root service.
@@ -50,21 +57,22 @@ def application(
     group = Group(reactor, limits.start_seconds, limits.stop_seconds)
     for table in site.services:
         shared = group.shared(table.name)
-        group.add(table.name, _made(table, shared))
+        group.add(table.name, _made(table, shared, limits.start_seconds + LATE_SECONDS))
     settings = _log_settings(site, daemon)
     log = None if settings is None else _log(site, settings)
     is_twistd = "nodaemon" in daemon
-    launcher = Launcher(daemon)
-    launcher.bound(limits.start_seconds + 2 * limits.stop_seconds + LATE_SECONDS)
+    pid_file = PidFile(daemon)
+    pid_file.refuse_another()
     if log is not None and not is_twistd:
         globalLogPublisher.addObserver(log)  # twist cannot be given a log: it has its own too
     return Process(
         reactor,
         group,
         limits.stop_seconds,
+        limits.start_seconds,
         log,
         reopen=None if log is None else _hangup(log, site, settle_again),
-        leaves=daemon.get("pidfile") or "",
+        pid_file=pid_file,
         log_is_elsewhere=is_twistd and settings is not None and _is_elsewhere(settings),
         connections={
             table.name: table.settings.max_connections
@@ -81,16 +89,19 @@ def _hangup(log: Log, site: Site, settle_again: Callable[[], Site] | None) -> Ca
     return Hangup(log, site.shared["log"].settings, lambda: settle_again().shared["log"].settings)
 
 
-def _made(table: ServiceTable, shared: Shared) -> IService:
+def _made(table: ServiceTable, shared: Shared, seconds: float) -> IService:
     """The service of a table, or a ToolkitError in one line: it may be anybody's code."""
+    call_off = after(seconds, lambda: _hangs(table.name, seconds))
     try:
         service = table.declaration.make(shared, table.settings)
     except ToolkitError:
         raise
     except (Exception, SystemExit) as error:
         raise ToolkitError(
-            f"{table.name} could not be made: {reason_of(error)}", "broken-service"
+            f"{table.name} could not be made: {_why(error, table)}", "broken-service"
         ) from error
+    finally:
+        call_off()
     if not IService.providedBy(service) or service.parent is not None:
         raise ToolkitError(
             f"{table.name} could not be made: make() must return a new IService each time, "
@@ -98,6 +109,26 @@ def _made(table: ServiceTable, shared: Shared) -> IService:
             "broken-service",
         )
     return service
+
+
+def _why(error: BaseException, table: ServiceTable) -> str:
+    """What `make()` raised: a reason in words, or a bug, of which a traceback is printed too."""
+    if isinstance(error, ValueError | OSError | SystemExit):
+        return reason_of(error)
+    inside = None if error.__traceback__ is None else error.__traceback__.tb_next
+    if inside is None:  # it could not even be called
+        code = getattr(table.declaration.make, "__code__", None)
+        place = f" at {os.path.basename(code.co_filename)}:{code.co_firstlineno}" if code else ""
+        return f"{reason_of(error)}; make{place} is called as make(shared, settings)"
+    traceback.print_exception(type(error), error, inside)
+    return told(error)
+
+
+def _hangs(name: str, seconds: float) -> None:
+    """In a thread: `make()` holds the process's own."""
+    with suppress(OSError):
+        os.write(2, f"toolkit: {name} could not be made within {seconds:g} s\n".encode())
+    os._exit(1)
 
 
 def _is_elsewhere(settings: LogSettings) -> bool:

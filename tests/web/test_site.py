@@ -127,6 +127,21 @@ def test_two_requests_at_once_are_answered_in_order(peer: Peer, slow: Slow) -> N
     assert peer.received.index(b"one") < peer.received.index(b"two")
 
 
+def test_a_chunk_announced_too_large_is_refused_before_it_comes(peer: Peer) -> None:
+    peer.send(b"POST / HTTP/1.1\r\nHost: example\r\nTransfer-Encoding: chunked\r\n\r\n")
+    peer.send(b"f" * 17 + b"\r\n")
+    assert peer.received.startswith(b"HTTP/1.1 413 Content Too Large\r\n")
+    assert not peer.connected
+
+
+def test_a_peer_that_is_too_slow_is_no_line_of_its_own(
+    clock: Clock, peer: Peer, logged: list[LogEvent]
+) -> None:
+    peer.send(GET[:5])
+    assert ends(clock, peer, 10)
+    assert [event["log_namespace"] for event in logged] == ["toolkit.web.access"]
+
+
 @pytest.mark.parametrize(
     "head",
     [

@@ -39,6 +39,8 @@ class LimitedChannel(HTTPChannel):
     settings: WebSettings
     site: LimitedSite
     transport: Any
+    _abortingCall: Any
+    _transferDecoder: Any
     _between_requests = True
     _has_begun = False  # whether the first byte of the request that is due has come
     _command = _path = b""
@@ -67,7 +69,15 @@ class LimitedChannel(HTTPChannel):
         """
         if self._has_begun and not self._between_requests:
             self.refuse(TOO_SLOW)
-        super().timeoutConnection()
+        # As Twisted's own, but for the line it would log for each.
+        if self.abortTimeout is not None:
+            self._abortingCall = self.callLater(self.abortTimeout, self.forceAbortClient)
+        self.loseConnection()
+
+    def forceAbortClient(self) -> None:
+        """It still has not gone a while after that: cut it off."""
+        self._abortingCall = None
+        self.transport.abortConnection()
 
     def allHeadersReceived(self) -> None:
         """The head is whole: the body is due, unless it is announced larger than allowed."""
@@ -118,8 +128,12 @@ class LimitedChannel(HTTPChannel):
 
     def rawDataReceived(self, data: bytes) -> None:
         """A piece of a body; of a refused request there is nothing more to read."""
-        if not self._refused:
-            super().rawDataReceived(data)
+        if self._refused:
+            return
+        super().rawDataReceived(data)
+        chunks = self._transferDecoder
+        if getattr(chunks, "state", "") == "BODY" and chunks.length > self.settings.max_body_bytes:
+            self.refuse_body()  # a chunk says its size before it comes
 
     def allContentReceived(self) -> None:
         """The request is whole: it is answered, unless it was refused."""
