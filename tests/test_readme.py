@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import os
 import re
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +13,12 @@ from typing import Any
 
 import pytest
 import pytest_twisted
+import treq
 from sybil import Sybil
 from sybil.parsers.markdown import CodeBlockParser
 from twisted.internet.utils import getProcessOutputAndValue
+from twisted.web.client import Agent, HTTPConnectionPool
+from twisted.web.http_headers import Headers
 
 from tests.processes import BIN, Start
 
@@ -124,12 +128,41 @@ async def test_the_service_of_ones_own_runs(start: Start, tmp_path: Path) -> Non
     assert "exclamation marks to add" in help_.out
 
 
+@pytest_twisted.ensureDeferred
+async def test_the_service_of_json_answers_as_shown(
+    start: Start, tmp_path: Path, reactor: Any
+) -> None:
+    files(tmp_path)
+    env = {"TOOLKIT_NOTES_LISTEN": LOCAL}
+    program = start("twistd", "-n", "toolkit", "--config", "notes.toml", env=env)
+    port = int((await program.line(r"notes listening on tcp:127\.0\.0\.1:(\d+)"))[1])
+    await program.line("ready")
+    pool = HTTPConnectionPool(reactor, persistent=False)
+    agent = Agent(reactor, pool=pool)
+    [shown] = [block for block in blocks("text") if "/notes/milk" in block]
+    for line in shown.splitlines():
+        asked = re.fullmatch(r"(\w+) +(/\S+) +(\{.*?\})? +(\d+) (.*)", line)
+        assert asked, line
+        method, path, body, status, answer = asked.groups()
+        response: Any = await treq.request(
+            method,
+            f"http://127.0.0.1:{port}{path}",
+            data=body.encode() if body else None,
+            headers=Headers({"content-type": ["application/json"]}),
+            agent=agent,
+        )
+        text = await treq.text_content(response)
+        assert (str(response.code), text) == (status, answer)
+    program.signal(signal.SIGTERM)
+    assert await program.ended() == 0
+
+
 def test_every_python_example_names_its_file_and_is_run() -> None:
     run = " ".join(command for command, _ in commands())
     for block in blocks("python"):
         name = block.partition("\n")[0].removeprefix("# ")
         assert re.fullmatch(r"\w+\.py", name)
-        assert name in run or name == "shout.py"
+        assert name in run or name in ("shout.py", "notes.py")
 
 
 def test_every_sentence_on_codes_and_settings_is_true() -> None:
@@ -138,9 +171,10 @@ def test_every_sentence_on_codes_and_settings_is_true() -> None:
     from toolkit.log import LogSettings
     from toolkit.services.insults import InsultSettings
     from toolkit.settings import fields_of
+    from toolkit.web.resource import JsonSettings
 
     text = README.read_text()
-    for record in (ListenSettings, InsultSettings, LogSettings, SiteSettings):
+    for record in (ListenSettings, InsultSettings, JsonSettings, LogSettings, SiteSettings):
         for field in fields_of(record):
             if field.name not in ("listen", "levels", "max_delay_seconds"):
                 assert f"`{field.name}`" in text, field.name

@@ -42,6 +42,12 @@ if TYPE_CHECKING:
         Secret as Secret,
         Settings as Settings,
     )
+    from toolkit.waiting import shielded as shielded
+    from toolkit.web.answers import JsonResponse as JsonResponse
+    from toolkit.web.errors import HttpError as HttpError
+    from toolkit.web.handler import as_json as as_json
+    from toolkit.web.resource import JsonSettings as JsonSettings, serving_json as serving_json
+    from toolkit.web.site import WebSettings as WebSettings, serving as serving
 
 _NAMES = {
     "collecting": ("Collected", "collect", "collect_all"),
@@ -58,6 +64,12 @@ _NAMES = {
     "service": ("Declaration", "Health", "Shared"),
     "services.countdown": ("count_down",),
     "settings": ("Endpoint", "Meta", "Secret", "Settings"),
+    "waiting": ("shielded",),
+    "web.answers": ("JsonResponse",),
+    "web.errors": ("HttpError",),
+    "web.handler": ("as_json",),
+    "web.resource": ("JsonSettings", "serving_json"),
+    "web.site": ("WebSettings", "serving"),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 

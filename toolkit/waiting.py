@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
 
 T = TypeVar("T")
 
@@ -22,6 +23,39 @@ def apart(waited: Deferred[T]) -> Deferred[T]:
     result: Deferred[T] = Deferred()
     waited.chainDeferred(result)
     return result
+
+
+def shielded(waited: Deferred[T] | Coroutine[Any, Any, T]) -> Deferred[T]:
+    """Finish what has begun: a write, say, although the peer that asked for it has left.
+
+    Args:
+        waited: A Deferred or a coroutine. It belongs to this function from now on.
+
+    Returns:
+        A Deferred with its result. Cancelling it leaves `waited` alone, and takes effect when
+        that has ended: CancelledError in place of its result; its failure stays what it is.
+    """
+    result: _Shielded[T] = _Shielded()
+    begun = waited if isinstance(waited, Deferred) else Deferred.fromCoroutine(waited)
+    begun.addBoth(result.end)
+    return result
+
+
+class _Shielded(Deferred[T]):
+    """A Deferred whose cancellation waits."""
+
+    _is_cancelled = False
+
+    def cancel(self) -> None:
+        if self.called:
+            super().cancel()
+        self._is_cancelled = True
+
+    def end(self, outcome: T | Failure) -> None:
+        if self._is_cancelled and not isinstance(outcome, Failure):
+            self.errback(Failure(CancelledError()))
+        else:
+            self.callback(outcome)
 
 
 class Waiting:

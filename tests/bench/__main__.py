@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 
-from tests.bench import client, echo, fetch, fetch_program, http_server, log, others, startup
+from tests.bench import client, echo, fetch, fetch_program, http_server, klein, log, others, startup
 
 
 def main() -> None:
@@ -17,6 +17,7 @@ def main() -> None:
         choices=[
             "echo",
             "http-server",
+            "klein",
             "client",
             "fetch",
             "fetch-program",
@@ -25,10 +26,11 @@ def main() -> None:
             "log",
             "access-log",
         ],
-        help="echo: 1 KB there and back again; http-server: twisted.web; client: httptools, plain "
-        "and over TLS; fetch: the Fetcher beside other clients, plain and over TLS; fetch-program: "
-        "apps.fetch as a whole process; others: what must not get slower; startup: --help as a "
-        "whole process; log: events to a file as JSON; access-log: a site without and with one",
+        help="echo: 1 KB there and back again; http-server: twisted.web; klein: JSON routes beside "
+        "bare Klein; client: httptools, plain and over TLS; fetch: the Fetcher beside other "
+        "clients, plain and over TLS; fetch-program: apps.fetch as a whole process; others: what "
+        "must not get slower; startup: --help as a whole process; log: events to a file as JSON; "
+        "access-log: a site without and with one",
     )
     parser.add_argument("--connections", type=int, nargs="+", help="at once (50; echo also 1000)")
     parser.add_argument("--urls", type=int, default=20_000, help="of fetch-program (20000)")
@@ -65,6 +67,8 @@ def main() -> None:
         http_server.compare(
             options.connections or [50], seconds, rounds, chosen(http_server.CONTENDERS)
         )
+    if "klein" in options.benchmarks:
+        klein.compare(options.connections or [50], seconds, rounds)
     if "client" in options.benchmarks:
         if importlib.util.find_spec("httptools") is None:
             parser.error("client needs httptools (pip install httptools)")

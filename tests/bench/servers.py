@@ -1,8 +1,8 @@
 """What serves: `python -m tests.bench.servers CORE WHAT HOW` serves, and prints its port.
 
-WHAT is echo, hello or site (HOW: silent or logged); HOW is the reactor: stock, wrapped, which is
-prompt(reactor), or prompt, with `-service` the toolkit's own service with every limit in force;
-or asyncio or uvloop.
+WHAT is echo, hello, site (HOW: silent or logged) or klein (HOW: see serve_klein); HOW is the
+reactor: stock, wrapped, which is prompt(reactor), or prompt, with `-service` the toolkit's own
+service with every limit in force; or asyncio or uvloop.
 """
 
 from __future__ import annotations
@@ -120,6 +120,61 @@ def serve_site(how: str) -> None:
     reactor.run()
 
 
+def serve_klein(how: str) -> None:
+    """A Klein app that answers a small object.
+
+    Args:
+        how: `bare` on a stock Site that logs nothing; `site` on the toolkit's; `json` as the
+            toolkit's routes; `logged` with an access log; with `-async` the handler is a coroutine.
+    """
+    reactor = reactor_of("prompt")
+    import tempfile
+
+    import msgspec
+    from klein import Klein
+    from twisted.logger import globalLogBeginner
+    from twisted.web.server import Site
+
+    from toolkit.log import Log, LogSettings
+    from toolkit.web.handler import as_json
+    from toolkit.web.resource import JsonResource, JsonSettings
+    from toolkit.web.site import LimitedSite
+
+    app: Any = Klein()
+    hello = {"hello": "world", "numbers": [1, 2, 3]}
+
+    def bare(request: Any) -> bytes:
+        request.setHeader("content-type", "application/json")
+        body = msgspec.json.encode(hello)
+        request.setHeader("content-length", str(len(body)))
+        return body
+
+    async def bare_async(request: Any) -> bytes:
+        return bare(request)
+
+    def value(request: Any) -> Any:
+        return hello
+
+    async def value_async(request: Any) -> Any:
+        return hello
+
+    what, _, is_async = how.partition("-")
+    route = app.route("/", methods=["GET"])
+    if what in ("bare", "site"):
+        route(bare_async if is_async else bare)
+    else:
+        route(as_json()(value_async if is_async else value))
+    file = tempfile.NamedTemporaryFile(prefix="bench-access-log-")  # noqa: SIM115 - to the end
+    log = Log(LogSettings(format="json", file=file.name), sys.stdout)
+    globalLogBeginner.beginLoggingTo([log], redirectStandardIO=False)
+    resource = JsonResource(reactor, app) if what in ("json", "logged") else app.resource()
+    settings = JsonSettings(access_log=what == "logged", **EVERY_LIMIT)  # type: ignore[arg-type] # floats and ints
+    site = Site(resource, reactor=reactor)
+    site.log = lambda request: None  # type: ignore[method-assign]
+    _listen(reactor, site if what == "bare" else LimitedSite(reactor, resource, settings))
+    reactor.run()
+
+
 class _AsyncioEcho(asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
@@ -152,6 +207,8 @@ def serve(what: str, how: str) -> None:
         serve_on_asyncio(transports)
     elif what == "site":
         serve_site(how)
+    elif what == "klein":
+        serve_klein(how)
     elif what == "hello":
         serve_hello(transports)
     elif service:

@@ -44,6 +44,16 @@ def tables(*arguments: str) -> list[tuple[str, dict[str, list[str]]]]:
             {"stock", "wrapped", "prompt"},
         ),
         (
+            ("klein", "--connections", "3"),
+            [
+                "Klein, 3 connections",
+                "Klein, 3 connections, by processor time",
+                "Klein-async, 3 connections",
+                "Klein-async, 3 connections, by processor time",
+            ],
+            set(),
+        ),
+        (
             ("access-log", "--connections", "3"),
             ["toolkit.web hello, 3 connections"],
             {"silent", "logged"},

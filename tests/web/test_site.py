@@ -11,6 +11,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from toolkit.testing import Peer, connected
+from toolkit.web.refusals import TOO_SLOW
 from toolkit.web.site import LimitedSite, WebSettings
 
 
@@ -37,7 +38,7 @@ class Slow(Resource):
         request.finish()
 
 
-TOO_LATE = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+TOO_LATE = TOO_SLOW.answer()
 GET = b"GET / HTTP/1.1\r\nHost: example\r\n\r\n"
 
 
@@ -174,7 +175,7 @@ def test_a_body_that_will_be_refused_is_not_asked_for(peer: Peer) -> None:
 
 def test_a_line_too_long_is_told(peer: Peer) -> None:
     peer.send(b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\nHost: example\r\n\r\n")
-    assert peer.received.startswith(b"HTTP/1.1 431 ")
+    assert peer.received.startswith(b"HTTP/1.1 414 ")
     assert not peer.connected
 
 
@@ -227,6 +228,38 @@ def test_an_old_client_need_not_name_a_host(peer: Peer, slow: Slow) -> None:
     peer.send(b"GET / HTTP/1.0\r\n\r\n")
     slow.answer()
     assert peer.received.startswith(b"HTTP/1.1 200 ") or peer.received.startswith(b"HTTP/1.0 200 ")
+
+
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        (b"http://example/a/b?c=d", b"/a/b?c=d"),
+        (b"HTTP://example:80", b"/"),
+        (b"http://example?c=/d", b"/?c=/d"),
+    ],
+)
+def test_a_target_that_is_a_whole_url_is_its_path(
+    peer: Peer, slow: Slow, target: bytes, path: bytes
+) -> None:
+    peer.send(GET.replace(b" / ", b" %s " % target))
+    assert slow.requests[0].uri == path
+    slow.answer()
+    peer.close()
+
+
+@pytest.mark.parametrize(
+    "target", [b"a", b"*", b"ftp://example/", b"http://", b"example:80", b"?a"]
+)
+def test_a_target_that_is_none_is_a_bad_request(peer: Peer, slow: Slow, target: bytes) -> None:
+    peer.send(GET.replace(b" / ", b" %s " % target))
+    assert peer.received.startswith(b"HTTP/1.1 400 ")
+    assert not slow.requests
+
+
+def test_options_of_the_server_itself_is_answered(peer: Peer) -> None:
+    peer.send(GET.replace(b"GET / ", b"OPTIONS * "))
+    assert peer.received.startswith(b"HTTP/1.1 200 ")
+    peer.close()
 
 
 def test_an_idle_connection_is_closed_when_the_service_stops(peer: Peer, slow: Slow) -> None:
@@ -301,7 +334,7 @@ def test_a_request_whose_peer_leaves_in_the_midst_of_the_answer_is_one_event(
         (b"GET /a HTTP/1.1\r\n\r\n", ("GET", "/a", 400)),
         (b"GET /a HTTP/1.1\r\nno colon\r\n\r\n", ("GET", "/a", 400)),
         (b"nonsense\r\n\r\n", ("-", "-", 400)),
-        (b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\n\r\n", ("-", "-", 431)),
+        (b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\n\r\n", ("-", "-", 414)),
     ],
 )
 def test_a_request_that_is_refused_is_one_event(
