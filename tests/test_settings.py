@@ -250,6 +250,21 @@ def test_whatever_a_record_raises_is_told(raised: BaseException, told: str) -> N
     assert str(caught.value) == told
 
 
+def test_what_a_record_raises_is_told_without_its_secrets() -> None:
+    class Careless(Settings):
+        """Tells what it was given."""
+
+        password: Secret
+
+        def __post_init__(self) -> None:
+            raise ValueError(f"{self.password.reveal()} is too easy")
+
+    with pytest.raises(SettingsError) as caught:
+        resolve(Careless, "[x]", [{"password": Value("correct-horse", "here")}])
+    assert str(caught.value) == "[x]: **** is too easy"
+    assert caught.value.__cause__ is None
+
+
 def test_a_record_made_by_hand_keeps_the_same_bounds() -> None:
     with pytest.raises(SettingsError, match=r"Everything.count: expected a whole number"):
         Everything(count=11)

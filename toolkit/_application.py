@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import traceback
 from collections.abc import Callable, Mapping, MutableMapping
-from contextlib import suppress
 from typing import Any
 
 from msgspec.structs import replace
 from twisted.application.service import IService
 from twisted.logger import globalLogPublisher
 
-from toolkit._bounds import LATE_SECONDS, after
+from toolkit._bounds import LATE_SECONDS
 from toolkit._daemon import Launcher
 from toolkit._hangup import Hangup
+from toolkit._making import made
 from toolkit._pidfile import PidFile
 from toolkit._process import Process
-from toolkit.errors import ToolkitError, reason_of, told
+from toolkit.errors import ToolkitError
 from toolkit.group import Group
 from toolkit.listen import ListenSettings
 from toolkit.log import Log, LogSettings
-from toolkit.secret import secrets_in
-from toolkit.service import Shared
-from toolkit.settings import fields_of
-from toolkit.site import ServiceTable, Site
+from toolkit.log.secrets import Masks
+from toolkit.log.value import Values
+from toolkit.site import Site, secrets_of
 from toolkit.transport import prompt
 
 
@@ -50,14 +47,20 @@ def application(
         The root service.
 
     Raises:
-        ToolkitError: A service cannot be made, or the log's file cannot be opened.
+        ToolkitError: A service cannot be made, or the log's file cannot be opened; with the
+            secrets in force masked.
     """
     reactor = prompt(reactor)  # once for all of them: they send at the end of the same turn
     limits = site.shared["site"].settings
+    values = _values(site)
     group = Group(reactor, limits.start_seconds, limits.stop_seconds)
     for table in site.services:
         shared = group.shared(table.name)
-        group.add(table.name, _made(table, shared, limits.start_seconds + LATE_SECONDS))
+        seconds = limits.start_seconds + LATE_SECONDS
+        try:
+            group.add(table.name, made(table, shared, seconds, values))
+        except ToolkitError as error:
+            raise ToolkitError(values.text(str(error)), error.code) from error
     settings = _log_settings(site, daemon)
     log = None if settings is None else _log(site, settings)
     is_twistd = "nodaemon" in daemon
@@ -80,6 +83,7 @@ def application(
             if isinstance(table.settings, ListenSettings)
         },
         launcher=launcher,
+        shown=values.text,
     )
 
 
@@ -87,48 +91,6 @@ def _hangup(log: Log, site: Site, settle_again: Callable[[], Site] | None) -> Ca
     if settle_again is None:
         return log.reopen
     return Hangup(log, site.shared["log"].settings, lambda: settle_again().shared["log"].settings)
-
-
-def _made(table: ServiceTable, shared: Shared, seconds: float) -> IService:
-    """The service of a table, or a ToolkitError in one line: it may be anybody's code."""
-    call_off = after(seconds, lambda: _hangs(table.name, seconds))
-    try:
-        service = table.declaration.make(shared, table.settings)
-    except ToolkitError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise ToolkitError(
-            f"{table.name} could not be made: {_why(error, table)}", "broken-service"
-        ) from error
-    finally:
-        call_off()
-    if not IService.providedBy(service) or service.parent is not None:
-        raise ToolkitError(
-            f"{table.name} could not be made: make() must return a new IService each time, "
-            f"and it returned {type(service).__name__}",
-            "broken-service",
-        )
-    return service
-
-
-def _why(error: BaseException, table: ServiceTable) -> str:
-    """What `make()` raised: a reason in words, or a bug, of which a traceback is printed too."""
-    if isinstance(error, ValueError | OSError | SystemExit):
-        return reason_of(error)
-    inside = None if error.__traceback__ is None else error.__traceback__.tb_next
-    if inside is None:  # it could not even be called
-        code = getattr(table.declaration.make, "__code__", None)
-        place = f" at {os.path.basename(code.co_filename)}:{code.co_firstlineno}" if code else ""
-        return f"{reason_of(error)}; make{place} is called as make(shared, settings)"
-    traceback.print_exception(type(error), error, inside)
-    return told(error)
-
-
-def _hangs(name: str, seconds: float) -> None:
-    """In a thread: `make()` holds the process's own."""
-    with suppress(OSError):
-        os.write(2, f"toolkit: {name} could not be made within {seconds:g} s\n".encode())
-    os._exit(1)
 
 
 def _is_elsewhere(settings: LogSettings) -> bool:
@@ -149,9 +111,15 @@ def _log_settings(site: Site, daemon: Mapping[str, Any]) -> LogSettings | None:
 
 def _log(site: Site, settings: LogSettings) -> Log:
     log = Log(settings, sys.stdout)
-    for table in [*site.shared.values(), *site.services]:
-        for field in fields_of(type(table.settings)):
-            for secret in secrets_in(getattr(table.settings, field.name)):
-                log.hide(secret.reveal())
+    for _, secret in secrets_of(site):
+        log.hide(secret.reveal())
     log.bridge_logging()
     return log
+
+
+def _values(site: Site) -> Values:
+    """What masks on stderr what the log would mask."""
+    masks = Masks()
+    for _, secret in secrets_of(site):
+        masks.hide(secret.reveal())
+    return Values(masks)

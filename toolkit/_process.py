@@ -21,7 +21,7 @@ from toolkit._bounds import Bounds, Guard, after
 from toolkit._daemon import Launcher
 from toolkit._pidfile import PidFile
 from toolkit.descriptors import raise_limit, shortage
-from toolkit.errors import StartFailed, told
+from toolkit.errors import StartFailed, printable, told
 from toolkit.group import Group
 from toolkit.systemd import Watchdog, notify
 
@@ -54,6 +54,7 @@ class Process(Service):
         connections: The most connections of each service, which the limit on open files should
             allow.
         launcher: Who waits for a daemon to be up.
+        shown: Masks and cuts what is told on stderr.
     """
 
     _log = Logger()
@@ -72,6 +73,7 @@ class Process(Service):
         guard: Guard | None = None,
         connections: Mapping[str, int] | None = None,
         launcher: Launcher | None = None,
+        shown: Callable[[str], str] = str,
     ) -> None:
         self._reactor = reactor
         self._group = group
@@ -79,6 +81,7 @@ class Process(Service):
         self._reopen = reopen
         self._pid_file = pid_file or PidFile({})
         self._log_is_elsewhere = log_is_elsewhere
+        self._shown = shown
         self._environment = environment
         self._signalled_at: float | None = None
         self._launcher = launcher or Launcher({})
@@ -156,8 +159,10 @@ class Process(Service):
         else:
             reason = f"the services could not be started: {told(error)}"
             self._log.failure("{reason}", failure, reason=reason)
+        reason = self._shown(reason)
         if self._log_is_elsewhere and sys.__stderr__ is not None:
-            print(f"toolkit: {reason}", file=sys.__stderr__)
+            with suppress(OSError, ValueError):  # there is nowhere to tell it
+                print(f"toolkit: {printable(reason)}", file=sys.__stderr__)
         self._launcher.tell(reason)
         # The reactor's own end gives status 0, and twistd has no other way to say more.
         atexit.register(_leave, 1)

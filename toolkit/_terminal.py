@@ -23,15 +23,18 @@ def end(lines: str, status: int) -> NoReturn:
 
 
 def tell(lines: str) -> None:
-    """Write a line or some on stderr, each after the program's name.
+    """Write a line or some on stderr, each after the program's name, URLs without credentials.
 
     Args:
         lines: What to tell.
     """
     from toolkit.errors import printable
+    from toolkit.log.secrets import Masks  # a mistake alone is worth its import
 
+    masks = Masks()
     for line in lines.split("\n"):
-        safe = printable(line[:1000])
+        # A URL may be cut in its credentials: mask more than is told.
+        safe = printable(masks.text(line[:10_000])[:1000])
         with suppress(OSError):  # there is nowhere left to tell it
             print(f"toolkit: {safe}", file=sys.stderr)
 

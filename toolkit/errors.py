@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 
+_MUTE = "that cannot be shown"  # of an exception whose own code fails
+
 
 class ToolkitError(Exception):
     """Something the toolkit could not do, said in one line.
@@ -94,8 +96,12 @@ def reason_of(error: BaseException) -> str:
     Args:
         error: Any exception.
     """
-    lines = [line.strip() for line in str(error).splitlines()]
-    return "; ".join(line for line in lines if line) or type(error).__name__
+    name = type(error).__name__
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - an exception's own code runs in there
+        return f"{name} {_MUTE}"
+    return "; ".join(line for one in text.splitlines() if (line := one.strip())) or name
 
 
 def told(error: BaseException) -> str:
@@ -105,13 +111,14 @@ def told(error: BaseException) -> str:
         error: Any exception: `KeyError: 'url' at mine.py:12`.
     """
     name, reason = type(error).__name__, reason_of(error)
+    is_named = reason in (name, f"{name} {_MUTE}")
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     place = ""
     if trace is not None:
         place = f" at {os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}"
-    return f"{name}{'' if reason == name else f': {reason}'}{place}"
+    return f"{reason if is_named else f'{name}: {reason}'}{place}"
 
 
 def printable(text: str) -> str:

@@ -21,7 +21,7 @@ from msgspec import Meta
 from toolkit.conversion import Value, converted
 from toolkit.errors import SettingsError, reason_of
 from toolkit.fields import Field, fields_of
-from toolkit.secret import MASK, Secret, is_masked
+from toolkit.secret import MASK, Secret, is_masked, secrets_in
 
 __all__ = [
     "Endpoint",
@@ -178,6 +178,13 @@ def _made(record: type[S], name: str, values: dict[str, Any], on_command_line: b
         raise SettingsError(
             [f"{name}: {one}" for one in error.problems], on_command_line
         ) from error
-    except (Exception, SystemExit) as error:  # the __post_init__ of anybody's record
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the __post_init__ of anybody's record
+        from toolkit.log.secrets import Masks  # only to tell of a mistake
+
+        masks = Masks()
+        for secret in secrets_in(list(values.values())):
+            masks.hide(secret.reveal())
         kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-        raise SettingsError([f"{name}: {kind}{reason_of(error)}"], on_command_line) from error
+        problem = masks.text(f"{kind}{reason_of(error)}")
+        # Not chained: what was raised may hold a secret.
+        raise SettingsError([f"{name}: {problem}"], on_command_line) from None

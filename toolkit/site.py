@@ -13,7 +13,7 @@ from typing import Any
 
 from toolkit.document import TABLES, Document, load_service
 from toolkit.errors import SettingsError
-from toolkit.secret import is_exposed, secrets_in
+from toolkit.secret import Secret, is_exposed, secrets_in
 from toolkit.service import Declaration
 from toolkit.services import SERVICES
 from toolkit.settings import Value, fields_of, resolve
@@ -126,13 +126,20 @@ def exposed(site: Site) -> list[str]:
     Args:
         site: What `settle` gave.
     """
-    found = []
+    return [
+        f"{place}: every user of this machine may read {secret.file!a}; chmod o-r would end that"
+        for place, secret in secrets_of(site)
+        if secret.file is not None and is_exposed(secret.file)
+    ]
+
+
+def secrets_of(site: Site) -> Iterator[tuple[str, Secret]]:
+    """The secrets in force, each with the place where it was set.
+
+    Args:
+        site: What `settle` gave.
+    """
     for table in [*site.shared.values(), *site.services]:
         for field in fields_of(type(table.settings)):
             for secret in secrets_in(getattr(table.settings, field.name)):
-                if secret.file is not None and is_exposed(secret.file):
-                    found.append(
-                        f"{table.places[field.name]}: every user of this machine may read "
-                        f"{secret.file!a}; chmod o-r would end that"
-                    )
-    return found
+                yield table.places.get(field.name, "default"), secret

@@ -254,9 +254,11 @@ SERVICE = Declaration(OddSettings, make)
 @pytest.mark.parametrize(
     ("body", "told"),
     [
-        ("raise ValueError('it is broken')", "it is broken"),
+        (
+            "from toolkit import ToolkitError; raise ToolkitError('one could not be made: xyz')",
+            "xyz",
+        ),
         ("return None", "it returned NoneType"),
-        ("sys.exit(3)", "could not be made: 3"),
     ],
 )
 @pytest_twisted.ensureDeferred
@@ -276,6 +278,7 @@ async def test_a_service_that_cannot_be_made_is_one_line(
     ("body", "make", "last", "has_traceback"),
     [
         ("return {}['url']", "make", "KeyError: 'url' at odd_one.py:6", True),
+        ("raise SystemExit(3)", "make", "SystemExit: 3 at odd_one.py:6", True),
         (
             "pass",
             "(lambda: None)",
@@ -297,6 +300,45 @@ async def test_a_bug_in_make_is_told_with_its_type_and_place(
     assert program.err.splitlines()[-1] == f"toolkit: one could not be made: {last}"
     assert ("Traceback (most recent call last)" in program.err) is has_traceback
     assert "_application.py" not in program.err
+
+
+LEAKING = """
+from toolkit import Declaration, Secret, Settings, ToolkitError
+from twisted.application.service import Service
+class LeakingSettings(Settings):
+    "Tells its secrets."
+    how: str = "make"
+    password: Secret = Secret("correct-horse")
+class Leaking(Service):
+    def __init__(self, error):
+        self.error = error
+    def startService(self):
+        raise self.error
+def make(shared, settings):
+    text = settings.password.reveal() + " at http://bob:battery-staple@h/?token=their-words"
+    kind = ToolkitError if settings.how == "foreseen" else KeyError
+    if settings.how == "start":
+        return Leaking(kind(text))
+    raise kind(text)
+SERVICE = Declaration(LeakingSettings, make)
+"""
+
+
+@pytest.mark.parametrize("how", ["make", "foreseen", "start"])
+@pytest.mark.parametrize("daemon", [False, True])
+@pytest_twisted.ensureDeferred
+async def test_what_is_told_on_stderr_holds_no_secret(
+    start: Start, tmp_path: Path, how: str, daemon: bool
+) -> None:
+    (tmp_path / "leaking.py").write_text(LEAKING)
+    (tmp_path / "site.toml").write_text(
+        f'[log]\nfile = "site.log"\n[service.leaking]\nhow = "{how}"\n'
+    )
+    program = start("twistd", *([] if daemon else ["-n"]), "toolkit", "--config", "site.toml")
+    assert await program.ended() == 1
+    assert "**** at http://****@h/?token=****" in program.err
+    for secret in ("correct-horse", "battery-staple", "their-words"):
+        assert secret not in program.err + program.out
 
 
 @pytest_twisted.ensureDeferred

@@ -11,10 +11,8 @@ from twisted.python.log import textFromEventDict
 from toolkit.log.secrets import is_secret
 from toolkit.log.shape import Shape
 from toolkit.log.shown import SCALARS, masked, shown
-from toolkit.log.value import LIMIT, Values
+from toolkit.log.value import LIMIT, TAIL, Values
 from toolkit.secret import MASK
-
-_TAIL = 3 * LIMIT // 4  # a traceback ends with what matters most: the error, and where it was
 
 
 def message_of(shape: Shape, event: LogEvent, values: Values) -> str:
@@ -83,7 +81,7 @@ def traceback_of(event: LogEvent, values: Values) -> str:
         text = "".join(lines)
     except Exception:  # noqa: BLE001 - an exception's own code runs in there
         text = shown(failure)
-    return values.text(text, _TAIL).rstrip("\n")
+    return values.text(text, TAIL).rstrip("\n")
 
 
 def without_legacy(event: LogEvent) -> LogEvent:

@@ -17,6 +17,9 @@ from toolkit.secret import MASK
 LIMIT = 16 * 1024
 """The most bytes of UTF-8 that one field, message or traceback takes."""
 
+TAIL = 3 * LIMIT // 4
+"""How much of the end of a traceback is kept: the error, and where it was, stand there."""
+
 SHORT = LIMIT // 6
 """Text of so many characters is within the limit, whatever they are."""
 
