@@ -32,6 +32,32 @@ def test_where_the_log_hangs_it_is_told_on_stderr() -> None:
     assert (done.returncode, done.stderr) == (0, "toolkit: two\\nlines\n")
 
 
+def test_where_there_is_no_log_any_more_it_is_told_on_stderr() -> None:
+    code = (
+        "from twisted.logger import globalLogBeginner, globalLogPublisher\n"
+        "from toolkit import _force\n"
+        "taken_away = lambda event: None\n"
+        "globalLogBeginner.beginLoggingTo([taken_away], redirectStandardIO=False)\n"
+        "globalLogPublisher.removeObserver(taken_away)\n"
+        "_force.say('the reason')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=15)
+    assert (done.returncode, done.stderr) == (0, "toolkit: the reason\n")
+
+
+def test_a_log_that_was_taken_away_is_told_all_the_same() -> None:
+    code = (
+        "from twisted.logger import globalLogBeginner, globalLogPublisher\n"
+        "from toolkit import _force\n"
+        "log = lambda event: print(event['reason'])\n"
+        "globalLogBeginner.beginLoggingTo([log], redirectStandardIO=False)\n"
+        "globalLogPublisher.removeObserver(log)\n"
+        "_force.say('the reason', log)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=15)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "the reason\n", "")
+
+
 Pair = tuple[socket.socket, socket.socket, socket.socket]
 
 

@@ -93,6 +93,6 @@ def test_a_traceback_is_cut_as_in_the_log(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_what_is_no_service_is_refused() -> None:
-    nothing: Callable[[Shared, NoSettings], IService] = lambda *_: None  # type: ignore[assignment,return-value] # noqa: E731
+    nothing: Callable[[Shared, NoSettings], IService] = lambda *_: None  # type: ignore[assignment] # noqa: E731
     with pytest.raises(ToolkitError, match="it returned NoneType"):
         making(nothing)

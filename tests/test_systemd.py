@@ -135,6 +135,15 @@ def test_the_watchdog_is_not_told_of_a_turn_that_came_half_its_interval_late(
     assert watched.told() == 1
 
 
+def test_a_reactor_that_is_held_up_is_told_of_once_a_second(logged: list[LogEvent]) -> None:
+    clock = Clock()
+    watchdog = Watchdog(clock, {"WATCHDOG_USEC": "1"})
+    watchdog.start()
+    clock.pump([0.01] * 250)
+    watchdog.stop()
+    assert 2 <= sum("held up" in formatEvent(event) for event in logged) <= 3
+
+
 def test_a_watchdog_that_says_for_which_process_is_that_processes_own(
     systemd: socket.socket, tmp_path: Path
 ) -> None:

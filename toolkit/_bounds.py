@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from twisted.logger import ILogObserver
+
 from toolkit import _force
 from toolkit._daemon import Launcher
 from toolkit._pidfile import PidFile
@@ -29,6 +31,7 @@ class Bounds:
         pid_file: Removed at the end by force.
         launcher: Told of the end by force.
         guard: Measures the time, whatever the reactor does.
+        log: The application's log, if it has one of ours.
     """
 
     def __init__(
@@ -39,6 +42,7 @@ class Bounds:
         pid_file: PidFile,
         launcher: Launcher,
         guard: Guard,
+        log: ILogObserver | None = None,
     ) -> None:
         self._reactor = reactor
         self._group = group
@@ -46,6 +50,7 @@ class Bounds:
         self._pid_file = pid_file
         self._launcher = launcher
         self._guard = guard
+        self._log = log
         self._start_is_over = threading.Event()
         self._unguard_start: Callable[[], None] | None = None
         self._stop_is_bounded = False
@@ -80,7 +85,7 @@ class Bounds:
             return  # another thread is at it, and done within a second
         self._is_ending = True
         reason = f"{why}; {self._waited_for()}"
-        _force.say(reason)
+        _force.say(reason, self._log)
         self._launcher.tell(reason)
         self._pid_file.remove(os.getpid())
         _force.cut_off()

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Callable
 from contextlib import suppress
 
-from twisted.logger import Logger
+from twisted.logger import ILogObserver, Logger
 
 from toolkit.errors import printable
 
@@ -21,16 +21,27 @@ _RESET = struct.pack("ii", 1, 0)  # SO_LINGER (socket(7)): a close sends a reset
 _log = Logger()
 
 
-def say(reason: str, seconds: float = LOG_SECONDS) -> None:
-    """Log a line, or where the log hangs, write it on stderr.
+def say(reason: str, log: ILogObserver | None = None, seconds: float = LOG_SECONDS) -> None:
+    """Log a line, or where the log hangs, or takes no more, write it on stderr.
 
     Safe in a signal's handler and in any thread.
 
     Args:
         reason: The line.
+        log: The application's log. twistd takes it away before the interpreter waits for the last
+            threads; it is told all the same.
         seconds: How long the log may take, and then stderr.
     """
-    if not _done_within(seconds, lambda: _log.critical("{reason}", reason=reason)):
+    given: list[tuple[object, object]] = []
+
+    def into_the_log() -> None:
+        # Twisted notes there who gave the event to whom: first the Logger to the publisher.
+        _log.critical("{reason}", reason=reason, log_trace=given)
+        if len(given) == 1 and log is not None:
+            Logger(_log.namespace, observer=log).critical("{reason}", reason=reason)
+            given.append((_log, log))
+
+    if not _done_within(seconds, into_the_log) or len(given) == 1:
         line = f"toolkit: {printable(reason)}\n".encode("utf-8", "backslashreplace")
         _done_within(seconds, lambda: os.write(2, line))
 

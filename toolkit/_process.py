@@ -92,6 +92,7 @@ class Process(Service):
             self._pid_file,
             self._launcher,
             guard or after,
+            log,
         )
         self._connections = connections or {}
         self._watchdog = Watchdog(reactor, environment)

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+TELL_SECONDS = 1.0
+"""The shortest time from one line about a reactor that is held up to the next."""
+
 _log = Logger()
 
 
@@ -63,6 +66,7 @@ class Watchdog:
         self._seconds = _watchdog_seconds(environment)
         self._due = 0.0
         self._error = ""
+        self._said_at = -TELL_SECONDS
         self._call: IDelayedCall | None = None
 
     def start(self) -> None:
@@ -82,7 +86,8 @@ class Watchdog:
         lag = now - self._due
         if lag < self._seconds / 2:
             self._notify()
-        else:
+        elif now - self._said_at >= TELL_SECONDS:
+            self._said_at = now
             _log.warn(
                 "the reactor was held up for {lag:.1f} s: systemd's watchdog is not told", lag=lag
             )

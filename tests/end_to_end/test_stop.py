@@ -229,6 +229,8 @@ class Slow(Service):
     def startService(self):
         if self.how == "thread":
             self.shared.reactor.callInThread(threading.Event().wait)
+        if self.how == "plain":
+            threading.Thread(target=threading.Event().wait).start()
     def stopService(self):
         print("stops", flush=True)
         return Deferred() if self.how == "service" else None
@@ -267,20 +269,28 @@ async def test_a_second_signal_says_what_was_waited_for_and_cuts_off_what_is_hal
     assert peer.reason is ConnectionLost  # and not a clean end
 
 
+@pytest.mark.parametrize("how", ["thread", "plain"])  # the reactor's, or nobody's
+@pytest.mark.parametrize("file", ["", "site.log"])
 @pytest_twisted.ensureDeferred
-async def test_a_stop_that_a_thread_holds_up_says_so(start: Start, tmp_path: Path) -> None:
+async def test_a_stop_that_a_thread_holds_up_says_so(
+    start: Start, tmp_path: Path, how: str, file: str
+) -> None:
     (tmp_path / "slow.py").write_text(SLOW)
     (tmp_path / "site.toml").write_text(
-        '[site]\nstop_seconds = 0.2\n[service.slow]\nhow = "thread"\n'
+        f'[site]\nstop_seconds = 0.2\n[service.slow]\nhow = "{how}"\n'
+        + (f'[log]\nfile = "{file}"\nalso_stdout = true\n' if file else "")
     )
     program = start("twistd", "-n", "toolkit", "--config", "site.toml")
     await program.line("ready")
     program.signal(signal.SIGTERM)
     assert await program.ended() == 1
-    assert (
+    why = (
         "ended by force: it has not stopped after 1.2 s; "
         "the services had stopped, but a thread or the reactor had not"
-    ) in program.out
+    )
+    assert program.out.count(why) == 1
+    if file:
+        assert why in (tmp_path / file).read_text()
 
 
 STUCK = """

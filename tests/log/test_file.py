@@ -221,6 +221,24 @@ def test_a_file_that_could_not_be_reopened_is_tried_again_until_it_can_be(
     assert (tmp_path / "moved").read_bytes().count(b"cannot reopen the log file") == 1
 
 
+def test_where_the_folder_is_gone_lines_are_counted_after_a_reopening_too(tmp_path: Path) -> None:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    file = RotatedFile(str(folder / "log"), 10**9, 1)
+    output = Output(file, rendered)
+    output.write(b"first\n")
+    shutil.rmtree(folder)
+    output.reopen()
+    for _ in range(3):
+        output.write(b"lost\n")
+    assert output.lost == 3
+    folder.mkdir()
+    output.write(b"last\n")
+    output.close()
+    written = (folder / "log").read_bytes()
+    assert written == b"3 log lines were lost: No such file or directory\nlast\n"
+
+
 def test_when_it_cannot_be_rotated_no_line_is_lost(opened: Any, tmp_path: Path) -> None:
     (tmp_path / "log.1").mkdir()  # which no file can replace
     (tmp_path / "log.1" / "x").touch()

@@ -101,7 +101,7 @@ class RotatedFile:
         if now >= self._look_at:
             if self._stale:
                 self.reopen()
-            elif os.fstat(self._fd).st_nlink == 0:
+            if self._is_deleted():
                 self._take(self._open())
             self._look_at = now + 1.0
         if self._size and self._size + len(line) > self.max_bytes:
@@ -134,6 +134,7 @@ class RotatedFile:
         """Go on in a new file, after the old one was moved away.
 
         If it cannot be, `trouble`, and it is tried again with a line, once a second until it can.
+        Where the old one was deleted, each line until then is an OSError.
         """
         if self._fd < 0:
             return
@@ -142,9 +143,15 @@ class RotatedFile:
             self.trouble, self._stale = "", False
         except OSError as error:
             self._stale = True
+            self._look_at = 0.0
+            # A file that is nowhere holds nothing for anybody: its lines are lost, and counted.
             self.trouble = (
-                f"cannot reopen the log file {self._path}: {error.strerror}; "
-                "the old one is written to until that works"
+                ""
+                if self._is_deleted()
+                else (
+                    f"cannot reopen the log file {self._path}: {error.strerror}; "
+                    "the old one is written to until that works"
+                )
             )
 
     def close(self) -> None:
@@ -175,6 +182,9 @@ class RotatedFile:
             # Not again for each line.
             self._size -= max(1, self.max_bytes // 10)
             fcntl.flock(self._fd, fcntl.LOCK_UN)
+
+    def _is_deleted(self) -> bool:
+        return self.pipe is None and os.fstat(self._fd).st_nlink == 0
 
     def _lock(self) -> bool:
         try:
