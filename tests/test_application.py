@@ -26,9 +26,9 @@ TWISTD = {
     "logger": None,
     "syslog": False,
     "logfile": None,
-    "pidfile": "twistd.pid",
+    "pidfile": "",
 }
-"""The options of `twistd -n`."""
+"""The options of `twistd -n --pidfile=`."""
 
 TWIST: dict[str, Any] = {"reactor": None}
 """Those of twist have none of these."""

@@ -142,8 +142,8 @@ class Process(Service):
         return self._group.startService()
 
     def _ready(self, _result: object) -> None:
-        self._bounds.end_start()
         self._pid_file.keep()
+        self._bounds.end_start()
         self._log.info("ready")
         notify(self._environment, "READY=1")
         self._watchdog.start()

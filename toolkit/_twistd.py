@@ -104,6 +104,16 @@ class Options(StrictOptions):
 
             write(shown(self.site))
             sys.exit(0)
+        self._check_pid_file()
+
+    def _check_pid_file(self) -> None:
+        from toolkit._pidfile import PidFile
+        from toolkit.errors import ToolkitError
+
+        try:
+            PidFile(self.parent or {}).refuse_unreadable()
+        except ToolkitError as error:
+            end(str(error), 1)
 
 
 def makeService(options: Options) -> IService:

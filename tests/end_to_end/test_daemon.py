@@ -121,3 +121,73 @@ async def test_an_end_during_the_start_is_told_too(
     assert told[end] in command.err
     assert not (late / "twistd.pid").exists()
     assert await refused(reactor, port_in((late / "twistd.log").read_text()))
+
+
+@pytest_twisted.ensureDeferred
+async def test_of_two_that_begin_at_once_with_one_pid_file_one_stays(
+    start: Start, reactor: Any, tmp_path: Path
+) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.toml").write_text(
+            f'[log]\nfile = "{name}.log"\n[service.echo]\nlisten = "{LOCAL}"\n'
+        )
+    for _ in range(5):
+        names = ("one", "two")
+        commands = [start("twistd", "toolkit", "--config", f"{name}.toml") for name in names]
+        statuses = [await command.ended() for command in commands]
+        assert sorted(statuses) == [0, 1]
+        assert len(commands[statuses.index(1)].err.strip().splitlines()) >= 1
+        pid = tmp_path / "twistd.pid"
+        winner = tmp_path / f"{names[statuses.index(0)]}.log"
+        port = port_in(winner.read_text())
+        assert not await refused(reactor, port)
+        os.kill(int(pid.read_text()), signal.SIGTERM)
+        await until(reactor, pid, there=False)
+        while not await refused(reactor, port):
+            await deferLater(reactor, 0.02)
+        winner.unlink()
+
+
+@pytest.mark.parametrize("pidfile", ["none/the.pid", "folder"])
+@pytest.mark.parametrize("options", [[], ["-n"]])
+@pytest_twisted.ensureDeferred
+async def test_a_pid_file_that_cannot_be_is_one_line(
+    start: Start, tmp_path: Path, pidfile: str, options: list[str]
+) -> None:
+    (tmp_path / "folder").mkdir()
+    program = start("twistd", *options, "--pidfile", pidfile, "toolkit", "echo", "--listen", LOCAL)
+    assert await program.ended() == 1
+    [line] = (program.out + program.err).splitlines()
+    assert line.startswith("toolkit: the pid file ")
+    assert f"{pidfile} cannot be " in line
+
+
+ROBBED = """
+import os
+from toolkit import Declaration, Settings
+from twisted.application.service import Service
+
+class RobbedSettings(Settings):
+    '''While it starts, another process takes the pid file.'''
+
+class Robbed(Service):
+    def startService(self):
+        with open("twistd.pid", "w") as file:
+            file.write(str(os.getppid()))
+
+SERVICE = Declaration(RobbedSettings, lambda shared, settings: Robbed())
+"""
+
+
+@pytest_twisted.ensureDeferred
+async def test_one_whose_pid_file_is_anothers_when_it_is_ready_ends(
+    start: Start, tmp_path: Path
+) -> None:
+    (tmp_path / "robbed.py").write_text(ROBBED)
+    (tmp_path / "site.toml").write_text("[service.robbed]\n")
+    program = start("twistd", "-n", "toolkit", "--config", "site.toml")
+    assert await program.ended() == 1
+    why = f"process {os.getpid()} has the pid file"
+    assert program.out.count(why) == 1
+    assert "ready" not in program.out
+    assert (tmp_path / "twistd.pid").read_text() == str(os.getpid())
