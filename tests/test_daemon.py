@@ -68,6 +68,7 @@ def test_one_who_no_longer_waits_is_no_error() -> None:
 DAEMON = """
 import os, signal, sys, time
 from toolkit._daemon import Launcher
+parent = os.getpid()
 launcher = Launcher({{"nodaemon": {nodaemon}, "statusPipe": None, "pidfile": "the.pid"}})
 launcher.bound({seconds})
 if os.fork():
@@ -134,6 +135,14 @@ def test_one_that_says_nothing_is_killed_and_its_pid_file_removed(tmp_path: Path
     status, line, _, lives = launched(tmp_path, "time.sleep(60)", seconds=0.5)
     assert (status, lives()) == (1, False)
     assert line == "toolkit: no word from the daemon for 0.5 s; it was killed\n"
+    assert not (tmp_path / "the.pid").exists()
+
+
+def test_a_signal_for_the_launcher_stops_the_daemon(tmp_path: Path) -> None:
+    acts = "os.kill(parent, signal.SIGINT); time.sleep(60)"
+    status, line, took, lives = launched(tmp_path, acts)
+    assert (status, line, lives()) == (130, "toolkit: SIGINT: the daemon was stopped\n", False)
+    assert took < 10
     assert not (tmp_path / "the.pid").exists()
 
 

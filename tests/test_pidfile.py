@@ -25,8 +25,12 @@ def options(folder: Path, content: str | None = None) -> dict[str, Any]:
 
 
 def test_one_of_a_process_that_lives_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ToolkitError, match=rf"process {os.getppid()} has the pid file .*the\.pid"):
-        PidFile(options(tmp_path, str(os.getppid()))).refuse_another()
+    one = PidFile(options(tmp_path, str(os.getppid())))
+    for looks in (one.look, one.refuse_another):
+        with pytest.raises(
+            StartFailed, match=rf"process {os.getppid()} has the pid file .*the\.pid"
+        ):
+            looks()
 
 
 TAKEN = """
@@ -78,14 +82,16 @@ def test_one_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
 
 def test_one_that_cannot_be_read_is_told(tmp_path: Path) -> None:
-    PidFile(options(tmp_path)).refuse_unreadable()
+    PidFile(options(tmp_path)).look()
     (tmp_path / "the.pid").mkdir()
     with pytest.raises(ToolkitError, match="cannot be read: Is a directory; name another"):
-        PidFile(options(tmp_path)).refuse_unreadable()
+        PidFile(options(tmp_path)).look()
 
 
 @pytest.mark.parametrize("content", [None, str(NOBODY)])
-def test_one_that_is_gone_or_of_a_dead_process_is_written_anew(tmp_path: Path, content: str | None) -> None:
+def test_one_that_is_gone_or_of_a_dead_process_is_written_anew(
+    tmp_path: Path, content: str | None
+) -> None:
     PidFile(options(tmp_path, content)).keep()
     assert (tmp_path / "the.pid").read_text() == str(os.getpid())
 
@@ -128,7 +134,7 @@ def test_it_is_removed_for_the_process_that_it_names_only(tmp_path: Path) -> Non
 def test_without_a_pid_file_nothing_is_done(tmp_path: Path) -> None:
     for none in ({}, {"pidfile": ""}, {"pidfile": None}):
         one = PidFile(none)
-        one.refuse_unreadable()
+        one.look()
         one.refuse_another()
         one.keep()
         one.spare_another()

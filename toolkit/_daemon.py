@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import MutableMapping
 from contextlib import suppress
+from types import FrameType
 from typing import Any
 
 from toolkit._pidfile import PidFile
@@ -25,7 +26,8 @@ class Launcher:
     twistd itself says "up" when the services have been made, and would wait for ever for a daemon
     that dies without a word. Here the two have a pipe of their own. The daemon says its id, and
     either that its services have started, or why they have not; then, or when the pipe ends
-    without a word, the daemon's end is waited for. One that does neither in time is killed.
+    without a word, the daemon's end is waited for. One that does neither in time is killed. SIGINT
+    and SIGTERM, for this process, stop the daemon.
 
     Args:
         options: twistd's options, or twist's, which has no daemons.
@@ -40,6 +42,8 @@ class Launcher:
         self._seconds = 0.0
         self._waits = 0  # the process that does
         self._forks = 0
+        self._daemon = 0
+        self._signalled = 0  # the signal that this process was sent
 
     def bound(self, seconds: float) -> None:
         """Before the fork: what the process that stays behind will wait for, and how long.
@@ -88,8 +92,19 @@ class Launcher:
         if os.getpid() == self._waits and self._pipe is not None:
             os.close(self._pipe)
             self._pipe = None
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, self._on_signal)
             # Beside twistd, which waits for its own word.
             threading.Thread(target=self._wait, daemon=True).start()
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        self._signalled = number
+        self._stop_daemon()
+
+    def _stop_daemon(self) -> None:
+        if self._daemon:
+            with suppress(OSError):
+                os.kill(self._daemon, signal.SIGTERM)
 
     def _wait(self) -> None:
         deadline = time.monotonic() + self._seconds
@@ -101,8 +116,16 @@ class Launcher:
             if not more:
                 break
             words += more
-            if words.endswith(f"\n{_READY}\n".encode()):
+            if not self._daemon:
+                self._daemon = _pid_in(words)
+                if self._signalled:
+                    self._stop_daemon()
+            if words.endswith(f"\n{_READY}\n".encode()) and not self._signalled:
                 os._exit(0)
+        if self._signalled:
+            self._remove_pid_file(words)
+            name = signal.Signals(self._signalled).name
+            self._end(f"{name}: the daemon was stopped", 128 + self._signalled)
         problem = _problem_in(words)
         if not problem:
             time.sleep(_TWISTDS_SECONDS)
@@ -116,24 +139,30 @@ class Launcher:
         return os.read(self._reading, 4096)
 
     def _kill(self, words: bytes) -> None:
-        pid = words.partition(b"\n")[0]
-        if pid.isdigit():
+        pid = _pid_in(words)
+        if pid:
             with suppress(OSError):
-                os.kill(int(pid), signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)
             self._read(1.0)
         self._remove_pid_file(words)
         why = f"no word from the daemon for {self._seconds:g} s; it was killed"
         self._end(_problem_in(words) or why)
 
     def _remove_pid_file(self, words: bytes) -> None:
-        pid = words.partition(b"\n")[0]
-        if pid.isdigit():
-            self._pid_file.remove(int(pid))
+        pid = _pid_in(words)
+        if pid:
+            self._pid_file.remove(pid)
 
-    def _end(self, problem: str) -> None:
+    def _end(self, problem: str, status: int = 1) -> None:
         with suppress(OSError):
             os.write(2, f"toolkit: {problem}\n".encode("utf-8", "backslashreplace"))
-        os._exit(1)
+        os._exit(status)
+
+
+def _pid_in(words: bytes) -> int:
+    """The daemon's id, which it says first; 0 if it has not."""
+    first, newline, _ = words.partition(b"\n")
+    return int(first) if newline and first.isdigit() else 0
 
 
 def _problem_in(words: bytes) -> str:

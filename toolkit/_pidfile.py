@@ -38,11 +38,11 @@ class PidFile:
         self._path: str = options.get("pidfile") or ""
         self._lock = -1  # which the daemon, once it is forked, has from this process
 
-    def refuse_unreadable(self) -> None:
-        """Before twistd looks for one: it could only say so with a traceback.
+    def look(self) -> None:
+        """Before twistd does, which would tell of what it finds at length, or with a traceback.
 
         Raises:
-            ToolkitError: There is one, and it cannot be read.
+            ToolkitError: There is one, of a process that lives, or one that cannot be read.
         """
         try:
             if self._path:
@@ -52,6 +52,7 @@ class PidFile:
             pass
         except (OSError, ValueError) as error:
             raise self._unusable("read", error) from error
+        self._refuse_living()
 
     def refuse_another(self) -> None:
         """Before it is written: look once more, and take it.
@@ -64,16 +65,15 @@ class PidFile:
         deadline = time.monotonic() + _PATIENCE_SECONDS
         try:
             while not self._locked():
-                holder = self._holder()
-                if holder and _lives(holder):
-                    raise self._taken(holder)
+                self._refuse_living()
                 if time.monotonic() > deadline:
                     return
                 time.sleep(0.01)
-            holder = self._holder()
-            if holder and holder != os.getpid() and _lives(holder):
+            try:
+                self._refuse_living()
+            except StartFailed:
                 self._let_go()
-                raise self._taken(holder)
+                raise
             os.ftruncate(self._lock, 0)
             os.pwrite(self._lock, b"%d" % os.getpid(), 0)
         except (OSError, ValueError) as error:
@@ -100,11 +100,13 @@ class PidFile:
         os.close(self._lock)
         self._lock = -1
 
-    def _taken(self, holder: int) -> StartFailed:
-        return StartFailed(
-            f"process {holder} has the pid file {self._path}; stop it first, or name another "
-            "file by twistd's option --pidfile"
-        )
+    def _refuse_living(self) -> None:
+        holder = self._holder()
+        if holder and holder != os.getpid() and _lives(holder):
+            raise StartFailed(
+                f"process {holder} has the pid file {self._path}; stop it first, or name another "
+                "file by twistd's option --pidfile"
+            )
 
     def _unusable(self, verb: str, error: Exception) -> ToolkitError:
         reason = getattr(error, "strerror", None) or str(error)
@@ -121,13 +123,10 @@ class PidFile:
             StartFailed: A process that lives has it by now: it was removed meanwhile, or locks
                 are not known there.
         """
-        holder = self._holder() if self._path else os.getpid()
-        if holder == os.getpid():
-            return
-        if holder and _lives(holder):
-            raise self._taken(holder)
-        with suppress(OSError), open(self._path, "w") as file:
-            file.write(str(os.getpid()))
+        self._refuse_living()
+        if self._path and self._holder() != os.getpid():
+            with suppress(OSError), open(self._path, "w") as file:
+                file.write(str(os.getpid()))
 
     def spare_another(self) -> None:
         """Before the end: have twistd remove its own only."""

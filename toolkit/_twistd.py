@@ -111,7 +111,7 @@ class Options(StrictOptions):
         from toolkit.errors import ToolkitError
 
         try:
-            PidFile(self.parent or {}).refuse_unreadable()
+            PidFile(self.parent or {}).look()
         except ToolkitError as error:
             end(str(error), 1)
 

@@ -136,7 +136,8 @@ async def test_of_two_that_begin_at_once_with_one_pid_file_one_stays(
         commands = [start("twistd", "toolkit", "--config", f"{name}.toml") for name in names]
         statuses = [await command.ended() for command in commands]
         assert sorted(statuses) == [0, 1]
-        assert len(commands[statuses.index(1)].err.strip().splitlines()) >= 1
+        [line] = commands[statuses.index(1)].err.splitlines()
+        assert "pid" in line
         pid = tmp_path / "twistd.pid"
         winner = tmp_path / f"{names[statuses.index(0)]}.log"
         port = port_in(winner.read_text())
@@ -160,6 +161,20 @@ async def test_a_pid_file_that_cannot_be_is_one_line(
     [line] = (program.out + program.err).splitlines()
     assert line.startswith("toolkit: the pid file ")
     assert f"{pidfile} cannot be " in line
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest_twisted.ensureDeferred
+async def test_a_signal_for_the_command_that_waits_stops_the_daemon(
+    start: Start, reactor: Any, late: Path, number: signal.Signals
+) -> None:
+    command = start("twistd", "toolkit", "--config", "site.toml")
+    await until(reactor, late / "starting")
+    command.signal(number)
+    assert await command.ended() == 128 + number
+    assert command.err == f"toolkit: {number.name}: the daemon was stopped\n"
+    assert not (late / "twistd.pid").exists()
+    assert await refused(reactor, port_in((late / "twistd.log").read_text()))
 
 
 ROBBED = """
