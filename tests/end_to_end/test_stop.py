@@ -19,6 +19,7 @@ from tests.processes import Program, Start
 REQUESTS = 200
 HOLDING = """
 import os
+import time
 from toolkit import Declaration
 from toolkit.web.site import WebSettings, serving
 from twisted.internet.task import LoopingCall
@@ -46,6 +47,10 @@ class Holding(Resource):
     def render_GET(self, request):
         if request.path == b"/now":
             return b"now"
+        if request.path == b"/block":
+            print("blocks", flush=True)
+            time.sleep(1)
+            return b"blocked"
         self.held.append(request)
         print("held", len(self.held), flush=True)
         return NOT_DONE_YET
@@ -108,6 +113,29 @@ async def test_requests_in_flight_are_answered_whole_and_nothing_else_is_waited_
     assert await program.ended() == 0
     assert time.monotonic() - began < 20  # and not the 40 s that it might have waited
     assert "abort" not in program.out
+
+
+@pytest_twisted.ensureDeferred
+async def test_requests_that_came_while_the_reactor_was_held_up_are_answered(
+    start: Start, reactor: Any, holding: Path
+) -> None:
+    program, port = await started(start, holding, drain_seconds=20)
+    get = b"GET /now HTTP/1.1\r\nHost: a\r\n\r\n"
+    peers = [await connect(reactor, port) for _ in range(50)]
+    for peer in peers:
+        peer.transport.write(get)
+        await peer.until(b"now")
+    blocked = await connect(reactor, port)
+    blocked.transport.write(get.replace(b"now", b"block"))
+    await program.line("blocks\n")
+    program.signal(signal.SIGTERM)
+    for peer in peers:
+        peer.transport.write(get)
+    for answer in await gatherResults([peer.lost() for peer in peers]):
+        assert answer.count(b"HTTP/1.1 200 OK") == 2
+        assert answer.endswith(b"now")
+    assert (await blocked.lost()).endswith(b"blocked")
+    assert await program.ended() == 0
 
 
 @pytest_twisted.ensureDeferred

@@ -262,10 +262,37 @@ def test_options_of_the_server_itself_is_answered(peer: Peer) -> None:
     peer.close()
 
 
-def test_an_idle_connection_is_closed_when_the_service_stops(peer: Peer, slow: Slow) -> None:
+def test_an_idle_connection_is_closed_when_the_service_stops(
+    peer: Peer, slow: Slow, clock: Clock
+) -> None:
     peer.send(GET)
     slow.answer()
     peer.protocol.drain()
+    clock.advance(0)
+    assert not peer.connected
+
+
+def test_a_request_that_the_kernel_has_when_the_service_stops_is_answered(
+    peer: Peer, slow: Slow, clock: Clock
+) -> None:
+    peer.send(GET)
+    slow.answer()
+    peer.protocol.drain()
+    peer.send(GET)  # in the turn that is waited for
+    clock.advance(0)
+    assert peer.connected
+    slow.answer()
+    assert peer.received.lower().count(b"connection: close") == 1
+    assert peer.received.endswith(b"done")
+    assert not peer.connected
+
+
+def test_a_connection_that_is_lost_before_its_turn_is_over_is_no_error(
+    peer: Peer, clock: Clock
+) -> None:
+    peer.protocol.drain()
+    peer.vanish()
+    clock.advance(0)
     assert not peer.connected
 
 

@@ -184,11 +184,20 @@ class LimitedChannel(HTTPChannel):
         self._command = self._path = b""
         super().requestDone(request)
 
-    def drain(self) -> None:
-        """Close the connection as soon as the requests that have begun are answered."""
-        self._draining = True
+    def _close_idle(self) -> None:
         if not self.requests:
             self.loseConnection()
+
+    def drain(self) -> None:
+        """Close the connection as soon as the requests that have begun are answered.
+
+        Those count that the kernel has already: an idle connection is closed after a turn of the
+        reactor in which nothing came.
+        """
+        self._draining = True
+        if not self.requests:
+            # Two calls, for between them there is a whole turn, whichever part this one is in.
+            self.callLater(0, lambda: self.callLater(0, self._close_idle))
             return
         self.persistent = False
         for request in self.requests:
