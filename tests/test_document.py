@@ -113,7 +113,6 @@ def test_what_is_no_table_of_settings_is_told_in_one_line(
         (b"a = " + b"[" * 30 + b"]" * 30, ": not a TOML file for settings: nested too deep"),
         (b".".join([b"log"] + [b"a"] * 5000) + b" = 1", ": not a TOML file for settings: nested"),
         (b"a = 1" + b"0" * 5000, ": not a TOML file: Exceeds the limit"),
-        (b"#" * 2_000_000, ": larger than 1024 KiB"),
     ],
 )
 def test_what_is_no_toml_is_told_in_one_line(file: Path, content: bytes, told: str) -> None:
@@ -141,6 +140,15 @@ def test_a_file_that_is_not_there_is_a_mistake_on_the_command_line(tmp_path: Pat
     with pytest.raises(SettingsError, match="there is no such file") as caught:
         Document(str(tmp_path / "none.toml"))
     assert caught.value.on_command_line
+
+
+def test_what_is_too_large_is_a_mistake_on_the_command_line(file: Path) -> None:
+    file.write_bytes(b"#" * 2_000_000)
+    for path in (str(file), "/dev/zero"):
+        with pytest.raises(SettingsError) as caught:
+            Document(path)
+        assert str(caught.value) == f"--config {path}: larger than 1024 KiB: no file of settings"
+        assert caught.value.on_command_line
 
 
 def test_a_folder_is_no_file_and_a_mistake_on_the_command_line_too(tmp_path: Path) -> None:

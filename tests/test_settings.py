@@ -250,6 +250,16 @@ def test_whatever_a_record_raises_is_told(raised: BaseException, told: str) -> N
     assert str(caught.value) == told
 
 
+def test_every_wrong_member_of_a_table_is_told_on_a_line() -> None:
+    value = Value({"a": "loud", "b": "low", "c": 1}, "here")
+    with pytest.raises(SettingsError) as caught:
+        resolve(Everything, "[x]", [{"levels": value}])
+    assert caught.value.problems[:2] == [
+        'here: a: expected one of low, high, found "loud"',
+        "here: c: expected one of low, high, found 1",
+    ]
+
+
 def test_what_a_record_raises_is_told_without_its_secrets() -> None:
     class Careless(Settings):
         """Tells what it was given."""

@@ -92,6 +92,31 @@ def test_a_mistake_is_one_line_and_its_status_says_where_it_is(
     assert "expected a number greater than 0, found" in line
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--config", ""], "--config: expected the path of a file, found ''"),
+        (["-c", "a.toml", "--config", "b.toml"], "--config: expected once, found twice"),
+    ],
+)
+def test_the_file_is_named_once(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, _, [line] = ended(capsys, *arguments)
+    assert status == 2
+    assert line.startswith(f"toolkit: {told}")
+
+
+def test_help_holds_nothing_that_a_terminal_obeys(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text('[service.echo]\nlisten = "unix:a\\u001b[31mb"\n')
+    status, out, _ = ended(capsys, "--config", str(file), "echo", "--help")
+    assert status == 0
+    assert "a\\x1b[31mb" in "".join(out.split())
+    assert out.replace("\n", "").isprintable()
+
+
 @pytest.mark.parametrize("before", [[], ["echo"]])
 def test_an_argument_of_several_lines_is_told_in_one(
     before: list[str], capsys: pytest.CaptureFixture[str]

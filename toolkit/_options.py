@@ -32,7 +32,10 @@ class StrictOptions(usage.Options):
 
     def opt_help(self) -> None:
         """print this help, and stop"""
-        write(f"{self}\n")
+        from toolkit.errors import printable
+
+        # A value that is in force may come from a file, and hold anything.
+        write("".join(f"{printable(line)}\n" for line in str(self).split("\n")))
         sys.exit(0)
 
     opt_h = opt_help

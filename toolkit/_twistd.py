@@ -9,6 +9,8 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from twisted.python.usage import UsageError
+
 from toolkit._options import RecordOptions, StrictOptions, options_for
 from toolkit._terminal import end, tell, write
 
@@ -28,12 +30,25 @@ class Options(StrictOptions):
     """`[--config FILE] [--show-settings] [SERVICE [options]]`"""
 
     longdesc = _SUMMARY
-    optParameters: ClassVar = [["config", "c", None, "TOML file with the site's settings"]]
     optFlags: ClassVar = [["show-settings", None, "print the settings in force, and stop"]]
 
     site: Site
     settle_again: Callable[[], Site]
     _document: Document | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self["config"] = None
+
+    def opt_config(self, path: str) -> None:
+        """TOML file with the site's settings"""
+        if not path:
+            raise UsageError("--config: expected the path of a file, found ''")
+        if self["config"] is not None:
+            raise UsageError("--config: expected once, found twice; one file has all of a site")
+        self["config"] = path
+
+    opt_c = opt_config
 
     @property
     def document(self) -> Document:

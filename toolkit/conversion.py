@@ -29,6 +29,18 @@ class Value(NamedTuple):
     members: Mapping[str, str] = {}  # of a table: the place of each
 
 
+class Unfit(ValueError):
+    """Several members of a value do not fit.
+
+    Attributes:
+        problems: A line for each: where it was set, what was expected, what was found.
+    """
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
 # `user:password@host`: a URL whose scheme was forgotten.
 _BARE_USERINFO = re.compile(r"[^\s/?#@:\"]+:[^\s/\"]*@")
 
@@ -95,7 +107,8 @@ def converted(field: Field, value: Value) -> Any:
         The value to put into the record.
 
     Raises:
-        ValueError: In one line: where it was set, what was expected, what was found.
+        ValueError: In one line: where it was set, what was expected, what was found. Of several
+            members of a table that do not fit, Unfit.
     """
     raw = _read(value) if value.is_path else value.raw
     if value.is_text and isinstance(raw, str):
@@ -123,7 +136,7 @@ def converted(field: Field, value: Value) -> Any:
         if field.is_table and value.is_text:
             expected = expected.replace("a table", "name=value,name=value", 1)
         elif field.is_table and isinstance(raw, dict):
-            _refuse_member(field, value, raw)
+            _refuse_members(field, value, raw)
     except UnicodeError:
         expected = "text in UTF-8"
     except ValueError as error:
@@ -137,8 +150,9 @@ def converted(field: Field, value: Value) -> Any:
     raise ValueError(f"{value.place}: expected {expected}, {found}")
 
 
-def _refuse_member(field: Field, value: Value, table: dict[str, Any]) -> None:
-    """Raise of the first member of a table that does not fit."""
+def _refuse_members(field: Field, value: Value, table: dict[str, Any]) -> None:
+    """Raise of the members of a table that do not fit, if it is they that do not."""
+    problems = []
     for name, one in table.items():
         try:
             msgspec.convert({name: one}, field.type, dec_hook=_from_plain)
@@ -146,7 +160,9 @@ def _refuse_member(field: Field, value: Value, table: dict[str, Any]) -> None:
             expected = field.expected.partition("each value ")[2] or field.expected
             place = value.members.get(name, f"{value.place}: {name}")
             found = "a secret that does not fit" if field.is_secret else f"found {shown_value(one)}"
-            raise ValueError(f"{place}: expected {expected}, {found}") from None
+            problems.append(f"{place}: expected {expected}, {found}")
+    if problems:
+        raise Unfit(problems) from None
 
 
 def _read(value: Value) -> Secret:

@@ -197,7 +197,8 @@ def _read(path: str) -> str:
     try:
         content = _content(path)
         if len(content) > MAX_BYTES:
-            raise SettingsError([f"{path}: larger than {MAX_BYTES // 1024} KiB"])
+            too_large = f"--config {path}: larger than {MAX_BYTES // 1024} KiB"
+            raise SettingsError([f"{too_large}: no file of settings"], True)
         # With the mark that some editors begin a file with, and TOML does not know.
         return content.decode("utf-8-sig")
     except FileNotFoundError as error:

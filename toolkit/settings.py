@@ -18,7 +18,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import Meta
 
-from toolkit.conversion import Value, converted
+from toolkit.conversion import Unfit, Value, converted
 from toolkit.errors import SettingsError, reason_of
 from toolkit.fields import Field, fields_of
 from toolkit.secret import MASK, Secret, is_masked, secrets_in
@@ -157,7 +157,8 @@ def resolve(
                 places[field.name] = value.place
                 (typed.add if value.on_command_line else typed.discard)(field.name)
             except ValueError as error:
-                (spoken if value.on_command_line else others).append(str(error))
+                problems = error.problems if isinstance(error, Unfit) else [str(error)]
+                (spoken if value.on_command_line else others).extend(problems)
     for field in known.values():
         if is_masked(values.get(field.name)):
             problem = f"{places[field.name]}: expected the secret itself, found {MASK}"
