@@ -15,6 +15,7 @@ from twisted.internet.error import ConnectionLost
 
 from tests.end_to_end.peers import ADDRESS, LOCAL, connect, refused
 from tests.processes import Program, Start
+from toolkit._process import SAME_SECONDS
 
 REQUESTS = 200
 HOLDING = """
@@ -150,7 +151,7 @@ async def test_one_that_is_never_answered_is_aborted_when_the_time_is_over(
     program.signal(signal.SIGTERM)
     assert await peer.lost() == b""
     assert await program.ended() == 0
-    assert 0.4 < time.monotonic() - began < 0.5 + 3  # 1, on a machine that has nothing else to do
+    assert 0.4 < time.monotonic() - began < 0.5 + 1
     assert "aborts 1 connections still open after 0.5 s" in program.out
 
 
@@ -228,14 +229,12 @@ async def test_a_second_signal_ends_a_process_whose_reactor_hangs(
     (tmp_path / "site.toml").write_text(f'[site]\nstop_seconds = 50\n[service.hung]\nhow = "{how}"')
     program = start("twistd", "-n", "toolkit", "--config", "site.toml")
     await program.line("hangs\n")
-    began = time.monotonic()
     program.signal(signal.SIGTERM)
-    while program.status is None and time.monotonic() - began < 20:
-        # Two signals of one number that come before either is handled are one (signal(7)).
-        program.signal(signal.SIGTERM if how == "loop" else signal.SIGINT)
-        await turn()
+    await turn(SAME_SECONDS + 0.1)
+    began = time.monotonic()
+    program.signal(signal.SIGTERM if how == "loop" else signal.SIGINT)
     assert await program.ended() == 1
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 1
     assert not (tmp_path / "twistd.pid").exists()
     assert "ended at once by a second signal, SIG" in program.out
     assert "the reactor did not turn" in program.out
@@ -291,7 +290,7 @@ async def test_a_second_signal_says_what_was_waited_for_and_cuts_off_what_is_hal
     began = time.monotonic()
     program.signal(signal.SIGTERM)
     assert await program.ended() == 1
-    assert time.monotonic() - began < 3  # 1, on a machine that has nothing else to do
+    assert time.monotonic() - began < 1
     assert "by a second signal, SIGTERM; slow was still stopping" in program.out
     await peer.lost()
     assert peer.reason is ConnectionLost  # and not a clean end
