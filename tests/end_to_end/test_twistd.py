@@ -151,7 +151,7 @@ async def test_a_service_of_the_file_is_a_subcommand(start: Start, tmp_path: Pat
         (["--no-such"], 2, "option --no-such not recognized"),
         (["--cofnig", "x"], 2, "did you mean '--config'"),
         (["ehco"], 2, "Unknown command: ehco; did you mean 'echo'"),
-        (["--config", ""], 2, "there is no such file"),
+        (["--config", ""], 2, "--config: expected the path of a file"),
         (["echo", "--listen", "stdio:"], 2, "stdio cannot be listened on"),
         (["echo", "--listn", "tcp:0"], 2, "did you mean '--listen'"),
         (["echo", "--idle-seconds", "-1"], 2, "--idle-seconds: expected a number greater than 0"),
