@@ -23,8 +23,9 @@ from toolkit.database.session import Session
 from toolkit.database.threads import Threads
 from toolkit.database.worker import Worker
 
-HELP_SECONDS = 0.003
-"""How long the first job waits for a thread that is at work before another thread is woken."""
+LOOK_SECONDS = 0.003
+"""How long a job waits behind those of one thread before another is woken; and how long a result
+waits for the thread that has more to do."""
 
 Outcome = tuple[Job, Any, BaseException | None]
 
@@ -63,12 +64,12 @@ class Lane:
         self.threads = threads
         self.wakes: SimpleQueue[bool] = SimpleQueue()
         self.idle = 0
+        self.outcomes: deque[Outcome] = deque()
         self._reactor = reactor
         self._size = size
         self._done = done
-        self._outcomes: deque[Outcome] = deque()
         self._notified = False
-        self._help: IDelayedCall | None = None
+        self._timer: IDelayedCall | None = None
         self._on_end: Callable[[Lane], None] | None = None
 
     # In the reactor's thread
@@ -81,8 +82,8 @@ class Lane:
             if self.at_once or self.idle == len(self.workers):
                 self._wake_one()
                 return
-        if self._help is None and self._size > 1:
-            self._help = self._reactor.callLater(HELP_SECONDS, self._send_help)
+        if self._timer is None:
+            self._timer = self._reactor.callLater(LOOK_SECONDS, self._look)
 
     def _wake_one(self) -> None:
         """Wake a thread or start one, under the lock."""
@@ -95,14 +96,17 @@ class Lane:
             self.wakes.put(True)
             self.threads.threadpool.callInThread(worker.work)
 
-    def _send_help(self) -> None:
-        self._help = None
+    def _look(self) -> None:
+        """Tell of what is done, which a thread that has more to do may not yet have."""
+        self._timer = None
+        self._deliver()
         with self.lock:
             if not self.waiting:
                 return
-            if self.waiting[0].since <= self._reactor.seconds() - HELP_SECONDS:
+            if self.waiting[0].since <= self._reactor.seconds() - LOOK_SECONDS:
                 self._wake_one()
-        self._help = self._reactor.callLater(HELP_SECONDS, self._send_help)
+        if self._timer is None:
+            self._timer = self._reactor.callLater(LOOK_SECONDS, self._look)
 
     def withdraw(self, job: Job) -> bool:
         """Take a job off the queue; whether it was still there."""
@@ -136,9 +140,9 @@ class Lane:
 
     def end(self, on_end: Callable[[Lane], None]) -> None:
         """End the threads when they have nothing to do; called when all of them have."""
-        if self._help is not None:
-            self._help.cancel()
-            self._help = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         self._on_end = on_end
         for _ in self.workers:
             self.wakes.put(False)
@@ -155,14 +159,13 @@ class Lane:
 
     def _deliver(self) -> None:
         self._notified = False
-        for _ in range(len(self._outcomes)):
-            self._done(*self._outcomes.popleft())
+        for _ in range(len(self.outcomes)):
+            self._done(*self.outcomes.popleft())
 
     # In a worker's thread
 
-    def post(self, outcomes: list[Outcome]) -> None:
-        """Give the reactor what jobs came to."""
-        self._outcomes.extend(outcomes)
+    def notify(self) -> None:
+        """Have the reactor tell of the outcomes."""
         if not self._notified:
             self._notified = True
             self._reactor.callFromThread(self._deliver)

@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator
 from queue import SimpleQueue
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IConsumer, IPushProducer
 from zope.interface import implementer
 
 from toolkit.concurrency import deferred
+from toolkit.database.errors import Interrupted
 from toolkit.database.job import Job, Kind
 from toolkit.database.rows import Row
 from toolkit.database.session import Session, Values
@@ -30,36 +31,40 @@ class Stream(AsyncIterator[list[Row]]):
     Args:
         work: The jobs of the database.
         settings: How long it may stand still, and a batch may take.
+
+    Attributes:
+        fetched: The batches that were not taken yet.
     """
 
     def __init__(self, work: Work, settings: DatabaseSettings) -> None:
         self._work = work
         self._settings = settings
-        self._batches: list[list[Row]] = []
+        self.fetched: list[list[Row]] = []
         self._wanted: SimpleQueue[bool] = SimpleQueue()
         self._ended = False
         self._error: BaseException | None = None
         self._news = Waiting()
         self._over = Waiting()
         self._job: Job | None = None
-        self._result: Deferred[Any] | None = None
         self._taking = False
 
-    def begin(self, result: Deferred[Any], job: Job | None) -> None:
+    def begin(self, job: Job) -> None:
         """Be told of the job that fetches."""
-        self._result, self._job = result, job
-        if job is not None:
-            job.on_doom = lambda: self._wanted.put(False)
-        result.addCallbacks(self._end, self._fail)
+        self._job = job
+        job.on_doom = lambda: self._wanted.put(False)
+        job.result.addCallbacks(self._end, self._fail)
 
     # In the reactor's thread
 
     def arrived(self, rows: list[Row]) -> None:
         """Take what was fetched."""
-        self._batches.append(rows)
+        self.fetched.append(rows)
         self._news.tell()
-        if self._job is not None and self._job in self._work.unfinished:
-            self._work.extend(self._job, self._settings.stream_idle_seconds)
+        self._extend(self._settings.stream_idle_seconds)
+
+    def _extend(self, seconds: float) -> None:
+        if self._job is not None and not self._ended:
+            self._work.extend(self._job, seconds)
 
     def _end(self, _: object) -> None:
         self._ended = True
@@ -83,12 +88,12 @@ class Stream(AsyncIterator[list[Row]]):
             raise RuntimeError("the next rows of this stream are being waited for already")
         self._taking = True
         try:
-            while not self._batches and not self._ended:
+            while not self.fetched and not self._ended:
                 await self._news.add()
         finally:
             self._taking = False
-        if self._batches:
-            rows = self._batches.pop(0)
+        if self.fetched:
+            rows = self.fetched.pop(0)
             self._want()
             return rows
         if self._error is not None:
@@ -96,8 +101,7 @@ class Stream(AsyncIterator[list[Row]]):
         raise StopAsyncIteration
 
     def _want(self) -> None:
-        if self._job is not None and self._job in self._work.unfinished:
-            self._work.extend(self._job, self._settings.deadline_seconds)
+        self._extend(self._settings.deadline_seconds)
         self._wanted.put(True)
 
     @deferred
@@ -107,14 +111,12 @@ class Stream(AsyncIterator[list[Row]]):
         Returns:
             A Deferred that fires when the connection is free.
         """
-        self._batches.clear()
-        if self._ended or self._result is None:
-            return
-        over = self._over.add()
-        self._wanted.put(False)
-        self._result.cancel()
-        await over
-        self._error = None
+        self.fetched.clear()
+        if self._job is not None and not self._ended:
+            over = self._over.add()
+            self._work.end(self._job)
+            await over
+            self._error = None
 
     @deferred
     async def send_to(self, consumer: IConsumer) -> int:
@@ -190,7 +192,7 @@ def stream(
             for start in range(0, len(rows), size):
                 work.call(result.arrived, rows[start : start + size])
 
-        result.begin(work.add(fetch, Kind.READ, sql, settings.deadline_seconds), None)
+        result.begin(work.begin(fetch, Kind.READ, sql, settings.deadline_seconds))
         return result
 
     def pump(session: Session) -> None:
@@ -199,10 +201,9 @@ def stream(
             for rows in batches:
                 work.call(result.arrived, rows)
                 if not result.wanted():
-                    break
+                    raise Interrupted("it was closed")
         finally:
             batches.close()
 
-    job = work.begin(pump, Kind.READ, sql, settings.deadline_seconds, lane)
-    result.begin(job.result, job)
+    result.begin(work.begin(pump, Kind.READ, sql, settings.deadline_seconds, lane))
     return result

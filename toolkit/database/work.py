@@ -119,6 +119,13 @@ class Work:
         job.deadline = self._reactor.seconds() + seconds
         self._deadlines.watch(job)
 
+    def end(self, job: Job) -> None:
+        """Interrupt a job; its Deferred fails when its thread is free."""
+        if self._withdraw(job):
+            self._fail(job, errors.Interrupted("it was ended"))
+        else:
+            job.lane.doom(job, errors.Interrupted("it was ended"))
+
     def waiting(self) -> int:
         """How many jobs wait."""
         return sum(len(lane.waiting) for lane in self.lanes.all()) + len(self._delayed)

@@ -10,7 +10,7 @@ from toolkit.database.job import Job, Kind, Step
 from toolkit.database.session import Session
 
 if TYPE_CHECKING:
-    from toolkit.database.lane import Lane, Outcome
+    from toolkit.database.lane import Lane
 
 _TOGETHER_SECONDS = 0.002
 """For so long a thread gathers results while it has more to do."""
@@ -23,8 +23,7 @@ class Worker:
         self.lane = lane
         self.session: Session | None = None
         self.current: Job | None = None
-        self._outcomes: list[Outcome] = []
-        self._first = 0.0
+        self._first = 0.0  # when the first result was gathered of which the reactor was not told
 
     def work(self) -> None:
         """Do what waits, whenever woken, until told to end."""
@@ -70,21 +69,22 @@ class Worker:
             self.session.job = job
 
     def post(self, job: Job, result: Any, error: BaseException | None = None) -> None:
-        """Tell what a job came to, soon."""
+        """Tell what a job came to: the reactor is woken soon, or looks by itself."""
+        self.lane.outcomes.append((job, result, error))
         now = time.monotonic()
-        if not self._outcomes:
+        if not self._first:
             self._first = now
-        self._outcomes.append((job, result, error))
         if self.lane.at_once or now - self._first > _TOGETHER_SECONDS:
-            self._flush()
+            self.flush()
 
-    def _flush(self) -> None:
-        if self._outcomes:
-            outcomes, self._outcomes = self._outcomes, []
-            self.lane.post(outcomes)
+    def flush(self) -> None:
+        """Wake the reactor for what was posted."""
+        if self._first:
+            self._first = 0.0
+            self.lane.notify()
 
     def _rests(self) -> bool:
-        self._flush()
+        self.flush()
         with self.lane.lock:
             if self.lane.waiting:
                 return False

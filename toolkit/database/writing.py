@@ -58,6 +58,7 @@ def write(worker: Worker, first: Job) -> None:
     while again:
         again = _Group(worker, again, may_take).write()
         may_take = False  # they have waited long enough
+        worker.flush()
 
 
 class _Group:
