@@ -132,7 +132,7 @@ class Database(Calls, Service):
         def call(session: Session) -> None:
             session.query(statement, ())
 
-        return self._submit_within(seconds, call, Kind.ALONE, "SELECT 1")
+        return self._submit_within(seconds, call, Kind.PROBE, "SELECT 1")
 
     def _submit(self, call: Callable[[Session], Any], kind: Kind, sql: str) -> Deferred[Any]:
         return self._submit_within(self.settings.deadline_seconds, call, kind, sql)

@@ -31,6 +31,7 @@ class Kind(Enum):
     WRITE = 2  # one statement
     ALONE = 3  # one statement that SQLite wants outside a transaction
     TRANSACTION = 4  # a function that runs statements
+    PROBE = 5  # whether the database answers: tried once
 
 
 class Job:

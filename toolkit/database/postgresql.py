@@ -193,15 +193,8 @@ class PostgreSQLSession(Session):
         return self.connection.info.transaction_status is TransactionStatus.INERROR
 
     def ready(self) -> bool:
-        """Whether the server has not said anything while nobody asked: it then says goodbye."""
-        if self.connection.closed:
-            return False
-        if self._poll.poll(0):
-            with suppress(psycopg.Error):
-                self.connection.pgconn.consume_input()
-                return not self._poll.poll(0)
-            return False
-        return True
+        """Whether it is open, and the server has said nothing unasked: that is mostly goodbye."""
+        return not self.connection.closed and not self._poll.poll(0)
 
     def interrupt(self) -> None:
         """Ask the server, over a connection of its own, to end the statement that runs."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from toolkit.database.errors import Busy, Conflict, ConnectionLost, DatabaseError, Unavailable
-from toolkit.database.job import Job
+from toolkit.database.job import Job, Kind
 from toolkit.database.settings import DatabaseSettings
 
 LEAST_SECONDS = 0.01
@@ -28,6 +28,8 @@ def delay_of(
         now: On the reactor's clock.
         chance: From 0 up to 1.
     """
+    if job.kind is Kind.PROBE:
+        return None
     age = now - job.since
     if isinstance(error, Unavailable):
         again = error.native != "SQLITE_CANTOPEN" and age < settings.connect_seconds
