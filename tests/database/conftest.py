@@ -9,20 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.database.databases import Open, emptied, new_postgresql, opener, sqlite_url
-
-
-@pytest.fixture(scope="session")
-def postgresql_database() -> Iterator[str]:
-    """The URL of a PostgreSQL database of the tests' own."""
-    with new_postgresql() as url:
-        yield url
-
-
-@pytest.fixture
-def postgresql(postgresql_database: str) -> str:
-    """The URL of an empty PostgreSQL database."""
-    return emptied(postgresql_database)
+from tests.database.databases import Open, opener, sqlite_url
 
 
 @pytest.fixture(params=["sqlite", "memory", "postgresql"])

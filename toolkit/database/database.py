@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred, fail
 from toolkit.concurrency import deferred
 from toolkit.database import errors
 from toolkit.database.calls import Calls
-from toolkit.database.driver import Lanes, sign_of
+from toolkit.database.driver import Lanes, check, sign_of
 from toolkit.database.figures import Figures
 from toolkit.database.job import Kind
 from toolkit.database.migrating import migrate, numbered
@@ -26,6 +26,8 @@ from toolkit.database.work import Work
 from toolkit.errors import SettingsError
 from toolkit.log.secrets import Masks
 from toolkit.service import Health
+
+_CLOSED = "the database is not running: it was not started, or was stopped"
 
 
 class Database(Calls, Service):
@@ -64,8 +66,10 @@ class Database(Calls, Service):
             place = place_of(url)
         except ValueError as error:
             raise SettingsError([f"database: expected {error}, found {self.url!r}"]) from None
+        check(place)
         self._health = health or Health("database")
         self._statements = Statements(sign_of(place))
+        self._figures = Figures()
         self._recovery = Recovery(reactor, self._health, self.probe)
         self._new_work = lambda: Work(
             reactor,
@@ -73,8 +77,9 @@ class Database(Calls, Service):
             partial(Lanes, reactor, place, self.settings),
             self._recovery.fares,
             chance,
+            self._figures,
         )
-        self._work = self._new_work()
+        self._work: Work | None = None  # while it is running
 
     @deferred
     async def startService(self) -> None:
@@ -88,8 +93,8 @@ class Database(Calls, Service):
         """
         if self.running:
             raise RuntimeError("the database is running already")
-        self._work = self._new_work()
         super().startService()
+        self._work = self._new_work()
         try:
             await self._ask(self.settings.connect_seconds)
         except BaseException:
@@ -97,6 +102,7 @@ class Database(Calls, Service):
             raise
         if self._health.state == "stopped":  # no Group looks after it
             self._health.become("ready")
+        self._recovery.start()
 
     @deferred
     async def stopService(self) -> None:
@@ -109,11 +115,12 @@ class Database(Calls, Service):
             A Deferred that fires when the connections are closed, or a second after what was
             interrupted has not ended. Cancelling it interrupts at once.
         """
-        if not self.running:
+        if self._work is None:
             return
         super().stopService()
+        work, self._work = self._work, None
         self._recovery.stop()
-        await self._work.stop()
+        await work.stop()
         if self._health.state in ("ready", "degraded"):
             self._health.become("stopped")
 
@@ -140,10 +147,8 @@ class Database(Calls, Service):
     def _submit_within(
         self, seconds: float, call: Callable[[Session], Any], kind: Kind, sql: str
     ) -> Deferred[Any]:
-        if not self.running:
-            return fail(
-                errors.Closed("the database is not running: it was not started, or stopped")
-            )
+        if self._work is None:
+            return fail(errors.Closed(_CLOSED))
         return self._work.add(call, kind, sql, seconds)
 
     def with_deadline(self, seconds: float) -> Calls:
@@ -173,8 +178,8 @@ class Database(Calls, Service):
         Raises:
             DatabaseError: The parameters do not fit, or the database is not running.
         """
-        if not self.running:
-            raise errors.Closed("the database is not running: it was not started, or stopped")
+        if self._work is None:
+            raise errors.Closed(_CLOSED)
         statement = self._statements.get(sql)
         return stream(self._work, self.settings, statement, statement.values(params), batch_rows)
 
@@ -200,13 +205,8 @@ class Database(Calls, Service):
         return self._submit(lambda session: migrate(session, ordered), Kind.TRANSACTION, "migrate")
 
     def figures(self) -> Figures:
-        """What it has done since it was started, and what it does now; for metrics."""
-        figures = self._work.figures
-        figures.waiting = self._work.waiting()
-        figures.running = self._work.running()
-        workers = [worker for lane in self._work.lanes.all() for worker in lane.workers]
-        figures.connections = sum(worker.session is not None for worker in workers)
-        return figures
+        """What it has done since it was made, and what it does now; for metrics."""
+        return self._figures if self._work is None else self._work.count()
 
 
 class _Within(Calls):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from toolkit.database.job import Job, Kind
@@ -25,9 +26,6 @@ class Lanes:
         place: Which database.
         settings: How it is used.
         done: Called with what each job came to.
-
-    Raises:
-        MissingExtra: psycopg is not installed.
     """
 
     def __init__(self, reactor: Any, place: Place, settings: DatabaseSettings, done: Done) -> None:
@@ -42,6 +40,22 @@ class Lanes:
     def of(self, kind: Kind) -> Lane:
         """The lane of calls of this kind."""
         return self.reading if kind is Kind.READ else self.writing
+
+
+def check(place: Place) -> None:
+    """See whether the driver is installed.
+
+    Raises:
+        MissingExtra: It is psycopg, and not there.
+    """
+    if place.driver == "postgresql":
+        try:
+            import_module("psycopg")
+        except ImportError as error:
+            raise MissingExtra(
+                "a postgresql:// database needs psycopg: "
+                "pip install 'twisted-app-toolkit[postgresql]'"
+            ) from error
 
 
 def sign_of(place: Place) -> str:
@@ -75,13 +89,7 @@ def _sqlite(
 def _postgresql(
     reactor: Any, place: Place, settings: DatabaseSettings, done: Done
 ) -> tuple[Lane, Lane, Lane | None]:
-    try:
-        from toolkit.database import postgresql
-    except ImportError as error:
-        raise MissingExtra(
-            f"a postgresql:// database needs psycopg ({error}): "
-            "pip install 'twisted-app-toolkit[postgresql]'"
-        ) from error
+    from toolkit.database import postgresql
 
     def opened(threads: Threads) -> postgresql.PostgreSQLSession:
         try:

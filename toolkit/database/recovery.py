@@ -30,22 +30,31 @@ class Recovery:
         self._clock = clock
         self._health = health
         self._probe = probe
+        self._watches = False
         self._lost = False
         self._timer: IDelayedCall | None = None
 
+    def start(self) -> None:
+        """Say from now on how it fares: what fails before, fails the start."""
+        self._watches = True
+
+    def stop(self) -> None:
+        """Say no more, and probe no more."""
+        self._watches = self._lost = False
+        self._rest()
+
     def fares(self, error: DatabaseError | None) -> None:
         """Note that a call has succeeded (None), or that a connection was lost."""
-        if error is not None:
+        if error is not None and self._watches:
             self._lost = True
             self._health.degraded(str(error))
             self._plan()
-        elif self._lost:
-            self.stop()
+        elif self._lost and error is None:
+            self._lost = False
+            self._rest()
             self._health.recovered()
 
-    def stop(self) -> None:
-        """Probe no more."""
-        self._lost = False
+    def _rest(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

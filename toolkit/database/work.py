@@ -38,6 +38,7 @@ class Work:
         fares: Called with None when a job has succeeded, and with the error when a connection was
             lost or could not be opened.
         chance: Gives a number from 0 up to 1.
+        figures: Where it is counted what is done.
     """
 
     _log = Logger()
@@ -49,8 +50,9 @@ class Work:
         lanes: Callable[[Done], Lanes],
         fares: Callable[[DatabaseError | None], None],
         chance: Callable[[], float],
+        figures: Figures,
     ) -> None:
-        self.figures = Figures()
+        self.figures = figures
         self.lanes = lanes(self._done)
         self._reactor = reactor
         self._settings = settings
@@ -126,13 +128,14 @@ class Work:
         else:
             job.lane.doom(job, errors.Interrupted("it was ended"))
 
-    def waiting(self) -> int:
-        """How many jobs wait."""
-        return sum(len(lane.waiting) for lane in self.lanes.all()) + len(self._delayed)
-
-    def running(self) -> int:
-        """How many jobs run."""
-        return len(self.unfinished) - self.waiting()
+    def count(self) -> Figures:
+        """The figures, with what waits and runs now."""
+        figures, lanes = self.figures, self.lanes.all()
+        figures.waiting = sum(len(lane.waiting) for lane in lanes) + len(self._delayed)
+        figures.running = len(self.unfinished) - figures.waiting
+        workers = [worker for lane in lanes for worker in lane.workers]
+        figures.connections = sum(worker.session is not None for worker in workers)
+        return figures
 
     # What becomes of a job
 
@@ -247,6 +250,7 @@ class Work:
         finally:
             self._deadlines.stop()
         await self._end_lanes()
+        self.count()
 
     async def _wait_for_quiet(self, seconds: float) -> None:
         if self.unfinished:
