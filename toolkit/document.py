@@ -9,6 +9,7 @@ import tomllib
 from contextlib import redirect_stdout
 from typing import Annotated, Any
 
+from toolkit.database.settings import DatabaseTable
 from toolkit.errors import SettingsError, ToolkitError
 from toolkit.fields import fields_of
 from toolkit.lines import key_lines
@@ -36,7 +37,11 @@ class SiteSettings(Settings):
     ] = 10.0
 
 
-TABLES: dict[str, type[Settings]] = {"site": SiteSettings, "log": LogSettings}
+TABLES: dict[str, type[Settings]] = {
+    "site": SiteSettings,
+    "log": LogSettings,
+    "database": DatabaseTable,
+}
 """The tables that all services of a process share."""
 
 
