@@ -91,6 +91,33 @@ def test_a_mistake_is_one_short_line_with_its_place(name: str, text: str, found:
     assert line.isprintable()
 
 
+def test_a_wrong_member_of_a_table_is_told_at_its_own_place() -> None:
+    members = {"a": "site.toml:2: [x.levels] a", "b.c": "site.toml:3: [x.levels] b.c"}
+    value = Value({"a": "high", "b": {"c": 1}}, "site.toml:1: [x] levels", members=members)
+    with pytest.raises(ValueError, match="levels") as caught:
+        converted(FIELDS["levels"], value)
+    assert str(caught.value) == "site.toml:3: [x.levels] b.c: expected one of low, high, found 1"
+
+
+def test_how_a_table_is_written_as_text_is_told() -> None:
+    with pytest.raises(ValueError, match="TOOLKIT_X") as caught:
+        given_as_text("levels", "a=loud")
+    told = 'TOOLKIT_X: expected name=value,name=value, each value one of low, high, found "a=loud"'
+    assert str(caught.value) == told
+
+
+def test_a_date_is_shown_as_it_is_written() -> None:
+    with pytest.raises(ValueError, match=r"found 2026-01-02$"):
+        converted(FIELDS["needed"], Value(date(2026, 1, 2), "site.toml"))
+
+
+def test_a_password_before_a_host_is_not_shown_even_without_a_scheme() -> None:
+    with pytest.raises(ValueError, match="expected") as caught:
+        given_as_text("bounded", "bob:hunter2@a.example")
+    assert "hunter2" not in str(caught.value)
+    assert '"****@a.example"' in str(caught.value)
+
+
 def test_a_wrong_secret_is_not_shown() -> None:
     with pytest.raises(ValueError, match="does not fit") as caught:
         converted(FIELDS["password"], Value(["hush"], "site.toml"))

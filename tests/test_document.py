@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,6 +78,7 @@ def test_a_kind_is_the_name_unless_the_table_says(file: Path) -> None:
         ("[service]\necho = 3", 2, "service.echo must be a table: [service.echo]"),
         ("log = 3", 1, "log must be a table: [log]"),
         ("[service.log]", 1, "[service.log]: a service's name is letters"),
+        ("[service.LOG]", 1, "a service's name is letters"),
         ("[service.'a b']", 1, "[service.a b]: a service's name is letters"),
         ("[service.'']", 1, "a service's name is letters"),
         ("[service.'echo\\n']", 1, "a service's name is letters"),
@@ -150,6 +153,38 @@ def test_a_kind_of_the_registry_is_loaded_with_and_without_a_file(file: Path) ->
     assert load_service(document(file, "[service.two]\nkind = 'echo'\n"), "two") is ECHO
 
 
+def test_the_members_of_a_table_know_their_places(file: Path) -> None:
+    content = '[log.levels]\n"a.b" = "info"\nc.d = "loud"\n'
+    [value] = document(file, content).values("log").values()
+    assert value.members == {
+        "a.b": f"{file}:2: [log.levels] a.b",
+        "c.d": f"{file}:3: [log.levels] c.d",
+    }
+
+
+def test_a_pipe_that_is_written_to_is_read_to_its_end() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"[service.echo]\n")
+    os.close(writing)
+    assert list(Document(f"/dev/fd/{reading}").services) == ["echo"]
+    os.close(reading)
+
+
+def test_a_fifo_that_nobody_writes_to_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(SettingsError, match="expected a file, found what nobody writes to for 3"):
+        Document(str(tmp_path / "fifo"))
+
+
+def test_two_services_do_not_share_their_variables(file: Path) -> None:
+    found = document(file, "[service.a-b]\nkind = 'echo'\n[service.A_b]\nkind = 'echo'\n")
+    [told] = found.problems
+    assert told == (
+        f"{file}:3: [service.A_b]: its variables, TOOLKIT_A_B_*, would be those of [service.a-b] "
+        "too; give it another name"
+    )
+
+
 def test_a_kind_of_another_package_is_found_beside_the_file(tmp_path: Path) -> None:
     (tmp_path / "their_kind_of_echo.py").write_text("from toolkit.services.echo import SERVICE\n")
     found = document(tmp_path / "site.toml", "[service.a]\nkind = 'their_kind_of_echo'\n")
@@ -160,7 +195,8 @@ def test_a_kind_of_another_package_is_found_beside_the_file(tmp_path: Path) -> N
 def test_a_module_beside_the_file_does_not_hide_another(tmp_path: Path) -> None:
     (tmp_path / "json.py").write_text("from toolkit.services.echo import SERVICE\n")
     found = document(tmp_path / "site.toml", "[service.a]\nkind = 'json'\n")
-    assert "module 'json' declares no service" in problem(found, "a")
+    told = problem(found, "a")
+    assert f"module 'json' ({json.__file__}) declares no service" in told
 
 
 def test_a_kind_that_breaks_when_imported_is_told(file: Path) -> None:
@@ -172,7 +208,7 @@ def test_a_kind_that_breaks_when_imported_is_told(file: Path) -> None:
 
 
 ODD = """
-from toolkit import Declaration, Settings
+from toolkit import Declaration, Secret, Settings
 class OddSettings(Settings):
     {}
 SERVICE = Declaration(OddSettings, None)
@@ -183,8 +219,19 @@ SERVICE = Declaration(OddSettings, None)
     ("field", "told"),
     [
         ("kind: str = ''", "OddSettings.kind cannot be a setting: in a file, kind says"),
-        ("x: int = 1", "OddSettings.x cannot be an option; give it another name"),
-        ("help: int = 1", "OddSettings.help cannot be an option"),
+        ("x: int = 1", "OddSettings.x cannot be an option: with one letter it would be a short"),
+        ("_aa: int = 1", "OddSettings._aa cannot be an option: it would be ---aa; give it another"),
+        (
+            "password: Secret; password_file: str = ''",
+            "OddSettings.password_file cannot be a setting: beside the secret password, it names",
+        ),
+        (
+            "number: int = 'x'",
+            "OddSettings.number has a default that it cannot have: its default: expected a whole "
+            'number, found "x"',
+        ),
+        ("number: int = None", "OddSettings.number has a default that it cannot have"),
+        ("help: int = 1", "OddSettings.help cannot be an option: every service has a --help"),
         ("version: int = 1", "OddSettings.version cannot be an option"),
         (
             "on_top: bool = True; no_on_top: int = 1",

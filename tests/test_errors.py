@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from toolkit import errors
-from toolkit.errors import ConnectFailed, SettingsError, ToolkitError, reason_of
+from toolkit.errors import ConnectFailed, SettingsError, ToolkitError, reason_of, told
 
 KINDS: list[type[ToolkitError]] = [
     kind
@@ -78,6 +78,15 @@ def test_a_settings_error_knows_whether_it_is_of_the_command_line() -> None:
 )
 def test_a_reason_is_one_line(error: BaseException, reason: str) -> None:
     assert reason_of(error) == reason
+
+
+def test_a_bug_is_told_with_its_type_and_place() -> None:
+    with pytest.raises(KeyError) as caught:
+        dict[str, str]()["url"]
+    place = f" at test_errors.py:{caught.tb.tb_lineno}"
+    assert told(caught.value) == f"KeyError: 'url'{place}"
+    assert told(KeyError("never raised")) == "KeyError: 'never raised'"
+    assert told(AssertionError()) == "AssertionError"
 
 
 @given(st.text())

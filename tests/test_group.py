@@ -480,6 +480,79 @@ def test_a_stop_that_fails_is_logged_and_the_others_stop(
     assert site.is_clean()
 
 
+class Odd(BaseException):
+    """No Exception, and none of Python's own."""
+
+
+@pytest.mark.parametrize("how", [raises, later])
+def test_a_start_that_raises_whatever_it_likes_is_named(
+    how: Callable[[BaseException], Callable[[], object]], logged: list[LogEvent]
+) -> None:
+    site = Site()
+    site.add("odd", how(Odd("no reason")))
+    started = site.group.startService()
+    site.clock.advance(1)
+    with pytest.raises(StartFailed, match="odd could not start: Odd: no reason at "):
+        result_of(started)
+    assert site.is_clean()
+
+
+class Draining(Recorded):
+    """Has what it has begun end in so many seconds from `stop_accepting` on."""
+
+    def __init__(self, events: list[str], clock: Clock, seconds: float) -> None:
+        super().__init__(events, stop=lambda: self.ended)
+        self.clock = clock
+        self.seconds = seconds
+        self.ended: Deferred[None] = Deferred()
+
+    def stop_accepting(self) -> None:
+        self.events.append(f"close {self.name}")
+        self.ended = deferLater(self.clock, self.seconds)
+
+
+def test_all_that_listen_stop_accepting_before_the_first_is_stopped() -> None:
+    site = Site(stop_seconds=10)
+    for name in ("one", "two"):
+        site.group.add(name, Draining(site.events, site.clock, 8))
+    site.add("database")
+    site.group.add("three", Draining(site.events, site.clock, 5))
+    site.group.startService()
+    site.events.clear()
+    stopped = site.group.stopService()
+    assert site.events == ["close one", "close two", "close three", "stop three"]
+    site.clock.advance(5)
+    assert site.events[3:] == ["stop three", "stop database", "stop two"]
+    site.clock.advance(3)  # for all of them together, and more than a share of what was left
+    assert site.events[5:] == ["stop two", "stop one"]
+    assert result_of(stopped) is None
+    assert site.is_clean()
+
+
+def test_one_that_does_not_run_has_nothing_to_close() -> None:
+    site = Site()
+    site.group.add("one", Draining(site.events, site.clock, 1))
+    waits: Deferred[None] = Deferred()
+    site.add("two", start=lambda: waits)
+    site.group.add("three", Draining(site.events, site.clock, 1))
+    started = site.group.startService()
+    started.addErrback(lambda _: None)
+    site.group.stopService()
+    assert [event for event in site.events if event.startswith("close")] == ["close one"]
+    site.clock.advance(1)
+    assert site.is_clean()
+
+
+def test_one_that_cannot_stop_accepting_is_logged_and_stopped(logged: list[LogEvent]) -> None:
+    site = Site()
+    child = site.add("one")
+    child.stop_accepting = raises(KeyError("a bug"))  # type: ignore[attr-defined]
+    site.group.startService()
+    assert result_of(site.group.stopService()) is None
+    assert site.events == ["start one", "stop one"]
+    assert [event["service"] for event in logged] == ["one"]
+
+
 def test_a_second_stop_waits_for_the_first_and_asks_nobody_twice() -> None:
     site = Site()
     waits: Deferred[None] = Deferred()

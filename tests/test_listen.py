@@ -638,6 +638,47 @@ async def test_from_the_stop_on_nobody_is_accepted_while_the_busy_are_served(rea
 
 
 @pytest_twisted.ensureDeferred
+async def test_the_drain_counts_from_when_accepting_stops_and_the_stop_waits_for_its_end(
+    reactor: Any, logged: list[LogEvent]
+) -> None:
+    service = service_of(reactor, drain_seconds=0.5)
+    await service.startService()
+    port = port_of(service)
+    busy = await connect(reactor, service)
+    service.stop_accepting()
+    began = reactor.seconds()
+    while not busy.ended.called:
+        busy.transport.write(b"x")
+        await pause(reactor, 0.02)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port))
+    assert await busy.ended == "ConnectionLost"
+    assert 0.5 <= reactor.seconds() - began < 1.5
+    assert service.running
+    await within(reactor, 0.1, service.stopService())
+    assert leftovers(reactor) == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_who_is_aborted_is_reset_even_if_the_reactor_never_turns_again(reactor: Any) -> None:
+    keeps = Keeps()
+    service = service_of(reactor, keeps, drain_seconds=50)
+    await service.startService()
+    client = socket.create_connection(("127.0.0.1", port_of(service)))
+    client.settimeout(5)
+    await turns(reactor, lambda: keeps.made)
+    keeps.made[0].transport.write(b"half of an ans")
+    stopping = service.stopService()
+    stopping.cancel()
+    socket.close(keeps.made[0].transport.socket.detach())  # as the end of the process does
+    with pytest.raises(ConnectionResetError):
+        client.recv(100)
+    client.close()
+    with pytest.raises(CancelledError):
+        await stopping
+
+
+@pytest_twisted.ensureDeferred
 async def test_one_that_has_been_quiet_for_long_is_closed_at_once(reactor: Any) -> None:
     service = service_of(reactor, drain_seconds=10, idle_seconds=8)
     await service.startService()

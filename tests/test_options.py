@@ -42,6 +42,38 @@ def shown() -> str:
     return " ".join(options_for(MailSettings, "Send mail.")().getUsage(200).split())
 
 
+def test_help_shows_no_credentials_of_a_url() -> None:
+    class UrlSettings(Settings):
+        """Fetch."""
+
+        urls: tuple[str, ...] = ("http://bob:hunter2@a.example/?api_key=KKK", "http://b.example/")
+        proxy: str = "http://ann:hunter3@c.example"
+
+    help_text = " ".join(options_for(UrlSettings, "Fetch.")().getUsage(200).split())
+    urls = "http://****@a.example/?api_key=****, http://b.example/"
+    assert f"[default: {urls}]" in help_text
+    assert "[default: http://****@c.example]" in help_text
+    options = options_for(UrlSettings, "Fetch.")()
+    in_force = UrlSettings(urls=("http://x:hunter4@d.example/",))
+    places = {"urls": "TOOLKIT_MINE_URLS", "proxy": "default"}
+    options.in_force = lambda: Table("mine", in_force, places)
+    help_text = " ".join(options.getUsage(200).split())
+    assert "[default: http://****@d.example/, from TOOLKIT_MINE_URLS]" in help_text
+
+
+def test_help_shows_how_a_table_is_written() -> None:
+    class LevelSettings(Settings):
+        """Have levels."""
+
+        levels: Annotated[dict[str, int], Meta(description="levels")] = {}
+
+    options = options_for(LevelSettings, "Have levels.")()
+    in_force = LevelSettings(levels={"a": 1, "b": 2})
+    options.in_force = lambda: Table("mine", in_force, {"levels": "site.toml:2"})
+    help_text = " ".join(options.getUsage(200).split())
+    assert "levels (name=value,name=value) [default: a=1,b=2, from site.toml:2]" in help_text
+
+
 def test_what_is_not_given_is_not_set() -> None:
     assert parsed().given == {}
 

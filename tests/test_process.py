@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -81,9 +82,13 @@ class Running:
         self.group.add("slow", self.service)
         options.setdefault("environment", {})
         self.guards: list[float] = []
-        # None that runs: it would end the process of the tests.
-        options["guard"] = lambda seconds, _end: self.guards.append(seconds)
-        self.process = Process(self.reactor, self.group, 10.0, **options)
+        options["guard"] = self.guard
+        self.process = Process(self.reactor, self.group, 10.0, 60.0, **options)
+
+    def guard(self, seconds: float, _end: Callable[[], None]) -> Callable[[], None]:
+        """None that runs: it would end the process of the tests."""
+        self.guards.append(seconds)
+        return lambda: self.guards.remove(seconds)
 
     def run(self) -> None:
         self.process.startService()
@@ -127,6 +132,7 @@ def test_a_signal_stops_the_reactor_from_its_own_turn(
 ) -> None:
     running = Running()
     running.run()
+    running.service.starts[0].callback(None)
     assert running.guards == []
     signal.raise_signal(number)
     assert running.reactor.stopped == 0
@@ -136,6 +142,26 @@ def test_a_signal_stops_the_reactor_from_its_own_turn(
     assert f"stopping on {number.name}" in messages(logged)
     running.process.stopService()
     assert running.guards == [11.0]
+
+
+def test_a_signal_that_comes_twice_at_once_is_one(logged: list[LogEvent]) -> None:
+    running = Running()
+    running.run()
+    signal.raise_signal(signal.SIGTERM)
+    signal.raise_signal(signal.SIGTERM)  # or this would be the end of the tests
+    running.reactor.advance(0)
+    assert running.reactor.stopped == 1
+    assert messages(logged).count("stopping on SIGTERM") == 1
+
+
+def test_the_start_is_guarded_from_where_privileges_are_used_until_it_is_over() -> None:
+    running = Running()
+    running.process.privilegedStartService()
+    assert running.guards == [60.0]
+    running.run()
+    assert running.guards == [60.0]
+    running.service.starts[0].callback(None)
+    assert running.guards == []
 
 
 def test_sighup_reopens_the_log_from_the_reactors_turn() -> None:
@@ -179,13 +205,15 @@ class Pipe:
     def __init__(self) -> None:
         self._reading, writing = os.pipe()
         os.set_blocking(self._reading, False)
-        self.launcher = Launcher({"statusPipe": writing})
+        self._writing = writing
+        self.launcher = Launcher({}, writing)
 
     def read(self) -> bytes:
         return os.read(self._reading, 1000)
 
     def close(self) -> None:
-        self.launcher.tell()
+        with suppress(OSError):
+            os.close(self._writing)
         os.close(self._reading)
 
 
@@ -202,14 +230,14 @@ def test_a_daemons_launcher_waits_until_every_service_is_ready(pipe: Pipe) -> No
     with pytest.raises(BlockingIOError):
         pipe.read()
     running.service.starts[0].callback(None)
-    assert pipe.read() == b"0"
+    assert pipe.read() == b"ready\n"
 
 
 def test_a_daemons_launcher_hears_of_a_stop_during_the_start(pipe: Pipe) -> None:
     running = Running(launcher=pipe.launcher)
     running.run()
     running.process.stopService()
-    assert pipe.read() == b"1 it was stopped before it was ready"
+    assert pipe.read() == b"it was stopped before it was ready\n"
 
 
 # What ends the process, or would a while later, is done in another one.
@@ -259,6 +287,18 @@ async def test_a_start_that_fails_ends_the_reactor_and_then_the_process_with_1(
     assert ended.out.count("fails could not start: the port is taken") == 1
     assert ended.out.endswith("the reactor has ended\n")
     assert (ended.err, "Traceback" in ended.out) == ("", False)
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+@pytest_twisted.ensureDeferred
+async def test_a_bug_in_the_start_ends_the_process_too(start: Start, elsewhere: bool) -> None:
+    bug = "group.startService = lambda: {}['url']"
+    ended = start("python", "-c", program(elsewhere=elsewhere, before=bug))
+    assert await ended.ended() == 1
+    line = "the services could not be started: KeyError: 'url' at <string>:"
+    assert ended.out.count(line) == 1
+    assert "Traceback (most recent call last)" in ended.out
+    assert ended.err.count(f"toolkit: {line}") == elsewhere
 
 
 @pytest_twisted.ensureDeferred

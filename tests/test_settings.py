@@ -93,7 +93,8 @@ def test_a_value_is_taken_from_text_and_from_a_file(
         ("paths", text("[1"), "expected a list, each text"),
         ("paths", of_file([1]), "expected a list, each text, found [1]"),
         ("level", of_file("middle"), "expected one of low, high"),
-        ("levels", of_file({"a": 1}), "expected a table, each value one of low, high"),
+        ("levels", of_file({"a": 1}), "a: expected one of low, high, found 1"),
+        ("levels", text("a"), "expected name=value,name=value, each value one of low, high"),
         ("password", of_file(17), "a secret that does not fit"),
         ("listen", of_file("tcp:99999"), "a port is 0 to 65535"),
         ("listen", of_file("tpc:80"), "expected an endpoint such as tcp:7000"),
@@ -207,6 +208,18 @@ def test_the_mask_is_no_secret_unless_it_is_set_anew(name: str) -> None:
     assert problems_of(source) == [told]
     settings, _ = resolve(Account, "[x]", [source, {name: text("hush")}])
     assert Secret("****") not in [settings.password, *settings.tokens]
+
+
+@pytest.mark.parametrize("typed_last", [True, False])
+def test_a_mask_on_the_command_line_is_a_mistake_there(tmp_path: Path, typed_last: bool) -> None:
+    (tmp_path / "masked").write_text("****\n")
+    raw = str(tmp_path / "masked")
+    typed = {"password_file": Value(raw, "--password-file", is_text=True, on_command_line=True)}
+    in_file = {"password_file": of_file(raw)}
+    sources = [{"url": of_file("u")}, *([in_file, typed] if typed_last else [typed, in_file])]
+    with pytest.raises(SettingsError, match="expected the secret itself") as caught:
+        resolve(Account, "[x]", sources)
+    assert caught.value.on_command_line is typed_last
 
 
 def test_secrets_in_a_list_are_not_shown() -> None:

@@ -101,10 +101,34 @@ def test_a_variable_of_a_longer_name_is_not_taken_for_a_shorter(file: Path) -> N
     assert [table.settings.idle_seconds for table in site.services] == [300, 9]
 
 
+def test_a_wrong_level_is_told_at_its_own_line(file: Path) -> None:
+    content = '[service.echo]\n[log.levels]\n"a.b" = "info"\n"c.d" = "loud"\n'
+    with pytest.raises(SettingsError) as caught:
+        settle(document(file, content), {})
+    [line] = caught.value.problems
+    assert line.startswith(f"{file}:4: [log.levels] c.d: expected one of debug, info")
+
+
+@pytest.mark.parametrize("variable", ["TOOLKIT_ECHO_NOSUCH", "TOOLKIT_LOG_NOSUCH"])
+def test_a_variable_of_a_service_that_runs_must_be_one_of_its_settings(variable: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        settle(Document(), {variable: "1"}, "echo")
+    assert caught.value.problems == [f"{variable}: unknown setting"]
+
+
 @pytest.mark.parametrize(
-    "variable", ["TOOLKIT_ECHO_PORT", "TOOLKIT_ECHO_SERVICE_HOST", "TOOLKIT_TEST_X", "TOOLKIT_"]
+    "variable",
+    [
+        "TOOLKIT_ECHO_PORT",
+        "TOOLKIT_ECHO_SERVICE_HOST",
+        "TOOLKIT_ECHO_SERVICE_PORT_HTTP",
+        "TOOLKIT_ECHO_PORT_7000_TCP_PROTO",
+        "TOOLKIT_POLLER_NOSUCH",
+        "TOOLKIT_TEST_X",
+        "TOOLKIT_",
+    ],
 )
-def test_a_variable_like_none_of_ours_is_left_alone(variable: str) -> None:
+def test_a_variable_of_kubernetes_or_of_no_service_that_runs_is_left_alone(variable: str) -> None:
     assert names(settle(Document(), {variable: "tcp://10.0.0.1:80"}, "echo")) == ["echo"]
 
 
@@ -120,7 +144,7 @@ def test_an_empty_variable_is_not_set() -> None:
         ("[service.echo]\nidle_seconds = -3", "[service.echo] idle_seconds: expected a number gre"),
         ("[service.ehco]", "[service.ehco]: there is no service 'ehco'; did you mean 'echo'"),
         ("[service.x]\nkind = 'ehco'", "there is no service 'ehco'; did you mean 'echo'"),
-        ("[service.x]\nkind = 'json'", "module 'json' declares no service"),
+        ("[service.x]\nkind = 'json'", "module 'json' ("),
         ("[service.x]\nkind = 'no.such.module'", "there is no service 'no.such.module'"),
         ("[log]\nlevel = 'loud'\n[service.echo]", "[log] level: expected one of debug, info"),
         ("[site]\nstop_seconds = 0\n[service.echo]", "[site] stop_seconds"),

@@ -32,12 +32,14 @@ def test_a_variable_names_a_service_and_a_field_or_the_file_of_a_secret() -> Non
         "TOOLKIT_MY_MAIL_PASSWORD": "",
         "TOOLKIT_MAIL_HOST": "another service's",
         "TOOLKIT_MY_MAIL_LONG_HOST": "another service's",
-        "TOOLKIT_MY_MAIL_PORT": "like none of ours",
+        "TOOLKIT_MY_MAIL_PORT_25_TCP_ADDR": "of Kubernetes",
+        "TOOLKIT_MY_MAIL_NOSUCH": "like none of ours",
     }
     known = ["my-mail", "mail", "my-mail-long"]
     assert from_environment(environment, "my-mail", known, MailSettings) == {
         "host": Value("mail", "TOOLKIT_MY_MAIL_HOST", is_text=True),
         "password_file": Value("/run/secret", "TOOLKIT_MY_MAIL_PASSWORD_FILE", is_text=True),
+        "nosuch": Value("like none of ours", "TOOLKIT_MY_MAIL_NOSUCH", is_text=True),
     }
 
 

@@ -38,6 +38,17 @@ def test_an_at_is_an_abstract_name(systemd: socket.socket) -> None:
     assert systemd.recv(100) == b"STOPPING=1"
 
 
+def test_a_watchdog_that_cannot_be_told_is_one_line(tmp_path: Path, logged: list[LogEvent]) -> None:
+    clock = Clock()
+    gone = {"NOTIFY_SOCKET": str(tmp_path / "none"), "WATCHDOG_USEC": "1000000"}
+    watchdog = Watchdog(clock, gone)
+    watchdog.start()
+    clock.pump([0.25] * 20)
+    watchdog.stop()
+    [event] = logged
+    assert formatEvent(event).startswith("could not tell systemd WATCHDOG=1: ")
+
+
 @pytest.mark.parametrize("environment", [{}, {"NOTIFY_SOCKET": ""}])
 def test_without_a_socket_nothing_is_sent_or_said(
     environment: dict[str, str], logged: list[LogEvent]

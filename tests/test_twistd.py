@@ -92,6 +92,14 @@ def test_a_mistake_is_one_line_and_its_status_says_where_it_is(
     assert "expected a number greater than 0, found" in line
 
 
+@pytest.mark.parametrize("before", [[], ["echo"]])
+def test_an_argument_of_several_lines_is_told_in_one(
+    before: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, _, lines = ended(capsys, *before, "--two\nlines")
+    assert (status, len(lines)) == (2, 1)
+
+
 def ended(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, list[str]]:
     """The status, what is on stdout, and the lines on stderr."""
     with pytest.raises(SystemExit) as caught:

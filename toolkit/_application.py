@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
 from collections.abc import Callable, Mapping, MutableMapping
+from contextlib import suppress
 from dataclasses import replace as replace_field
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +14,12 @@ from msgspec.structs import replace
 from twisted.application.service import IService
 from twisted.logger import globalLogPublisher
 
+from toolkit._bounds import LATE_SECONDS, after
 from toolkit._daemon import Launcher
 from toolkit._hangup import Hangup
-from toolkit._process import LATE_SECONDS, Process
-from toolkit.errors import ToolkitError, reason_of
+from toolkit._pidfile import PidFile
+from toolkit._process import Process
+from toolkit.errors import ToolkitError, reason_of, told
 from toolkit.group import Group
 from toolkit.listen import ListenSettings
 from toolkit.log import Log, LogSettings
@@ -33,6 +38,7 @@ def application(
     site: Site,
     daemon: MutableMapping[str, Any],
     settle_again: Callable[[], Site] | None = None,
+    launcher: Launcher | None = None,
 ) -> IService:
     """Make the services of a site, and the process around them.
 
@@ -42,6 +48,7 @@ def application(
         daemon: The options of twistd, or of twist.
         settle_again: Gives the site as its settings are now, or raises a ToolkitError: SIGHUP
             has the log take its own of them.
+        launcher: Who waits for a daemon to be up.
 
     Returns:
         The root service.
@@ -52,22 +59,23 @@ def application(
     reactor = prompt(reactor)  # once for all of them: they send at the end of the same turn
     limits = site.shared["site"].settings
     group = Group(reactor, limits.start_seconds, limits.stop_seconds)
-    for name, service in _services(reactor, site, group):
+    for name, service in _services(reactor, site, group, limits.start_seconds + LATE_SECONDS):
         group.add(name, service)
     settings = _log_settings(site, daemon)
     log = None if settings is None else _log(site, settings)
     is_twistd = "nodaemon" in daemon
-    launcher = Launcher(daemon)
-    launcher.bound(limits.start_seconds + 2 * limits.stop_seconds + LATE_SECONDS)
+    pid_file = PidFile(daemon)
+    pid_file.refuse_another()
     if log is not None and not is_twistd:
         globalLogPublisher.addObserver(log)  # twist cannot be given a log: it has its own too
     return Process(
         reactor,
         group,
         limits.stop_seconds,
+        limits.start_seconds,
         log,
         reopen=None if log is None else _hangup(log, site, settle_again),
-        leaves=daemon.get("pidfile") or "",
+        pid_file=pid_file,
         log_is_elsewhere=is_twistd and settings is not None and _is_elsewhere(settings),
         connections={
             table.name: table.settings.max_connections
@@ -78,7 +86,7 @@ def application(
     )
 
 
-def _services(reactor: Any, site: Site, group: Group) -> list[tuple[str, IService]]:
+def _services(reactor: Any, site: Site, group: Group, seconds: float) -> list[tuple[str, IService]]:
     """The services of a site by name, in the order in which they start: first the database."""
     databases: list[Database] = []
     is_done = False
@@ -100,7 +108,7 @@ def _services(reactor: Any, site: Site, group: Group) -> list[tuple[str, IServic
     made: list[tuple[str, IService]] = []
     for table in site.services:
         shared = replace_field(group.shared(table.name), give_database=give_database)
-        made.append((table.name, _made(table, shared)))
+        made.append((table.name, _made(table, shared, seconds)))
     is_done = True
     return [*[("database", one) for one in databases], *made]
 
@@ -111,16 +119,19 @@ def _hangup(log: Log, site: Site, settle_again: Callable[[], Site] | None) -> Ca
     return Hangup(log, site.shared["log"].settings, lambda: settle_again().shared["log"].settings)
 
 
-def _made(table: ServiceTable, shared: Shared) -> IService:
+def _made(table: ServiceTable, shared: Shared, seconds: float) -> IService:
     """The service of a table, or a ToolkitError in one line: it may be anybody's code."""
+    call_off = after(seconds, lambda: _hangs(table.name, seconds))
     try:
         service = table.declaration.make(shared, table.settings)
     except ToolkitError:
         raise
     except (Exception, SystemExit) as error:
         raise ToolkitError(
-            f"{table.name} could not be made: {reason_of(error)}", "broken-service"
+            f"{table.name} could not be made: {_why(error, table)}", "broken-service"
         ) from error
+    finally:
+        call_off()
     if not IService.providedBy(service) or service.parent is not None:
         raise ToolkitError(
             f"{table.name} could not be made: make() must return a new IService each time, "
@@ -128,6 +139,26 @@ def _made(table: ServiceTable, shared: Shared) -> IService:
             "broken-service",
         )
     return service
+
+
+def _why(error: BaseException, table: ServiceTable) -> str:
+    """What `make()` raised: a reason in words, or a bug, of which a traceback is printed too."""
+    if isinstance(error, ValueError | OSError | SystemExit):
+        return reason_of(error)
+    inside = None if error.__traceback__ is None else error.__traceback__.tb_next
+    if inside is None:  # it could not even be called
+        code = getattr(table.declaration.make, "__code__", None)
+        place = f" at {os.path.basename(code.co_filename)}:{code.co_firstlineno}" if code else ""
+        return f"{reason_of(error)}; make{place} is called as make(shared, settings)"
+    traceback.print_exception(type(error), error, inside)
+    return told(error)
+
+
+def _hangs(name: str, seconds: float) -> None:
+    """In a thread: `make()` holds the process's own."""
+    with suppress(OSError):
+        os.write(2, f"toolkit: {name} could not be made within {seconds:g} s\n".encode())
+    os._exit(1)
 
 
 def _is_elsewhere(settings: LogSettings) -> bool:

@@ -27,7 +27,8 @@ class StrictOptions(usage.Options):
         try:
             super().parseOptions(options)
         except usage.UsageError as error:
-            end(f"{error}{self._hint(str(error))}; see --help", 2)
+            problem = " ".join(str(error).splitlines())  # an argument may have several
+            end(f"{problem}{self._hint(problem)}; see --help", 2)
 
     def opt_help(self) -> None:
         """print this help, and stop"""
@@ -187,6 +188,8 @@ def _help(field: Field, default: Any) -> str:
     notes = [field.help or field.expected]
     if field.is_list:
         notes.append("(may be repeated)")
+    if field.is_table:
+        notes.append("(name=value,name=value)")
     if default is msgspec.NODEFAULT:
         notes.append("[required]")
     elif default is None or default == () or default == {}:
@@ -195,11 +198,20 @@ def _help(field: Field, default: Any) -> str:
         notes.append("[default: ****]")
     elif field.is_flag:
         notes.append(f"[default: {'on' if default else 'off'}]")
+    elif isinstance(default, float):
+        notes.append(f"[default: {default:g}]")
+    elif isinstance(default, dict):
+        notes.append(f"[default: {','.join(f'{name}={one}' for name, one in default.items())}]")
     else:
-        shown = (
-            ", ".join(map(str, default))
-            if isinstance(default, Iterable) and field.is_list
-            else default
-        )
-        notes.append(f"[default: {shown:g}]" if isinstance(shown, float) else f"[default: {shown}]")
+        members = default if isinstance(default, Iterable) and field.is_list else [default]
+        notes.append(f"[default: {', '.join(_masked(str(one)) for one in members)}]")
     return " ".join(notes)
+
+
+def _masked(text: str) -> str:
+    """A value without the credentials in a URL, as --show-settings has it."""
+    if "://" not in text:
+        return text
+    from toolkit.log.secrets import Masks  # nearly no help has a URL
+
+    return Masks().text(text)

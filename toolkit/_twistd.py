@@ -118,11 +118,18 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     from toolkit._application import application
+    from toolkit._daemon import Launcher
     from toolkit.errors import ToolkitError
     from toolkit.steady import steady
 
     steady(reactor)
+    daemon: Any = options.parent or {}
+    launcher = Launcher(daemon)
     try:
-        return application(reactor, options.site, options.parent or {}, options.settle_again)
+        service = application(reactor, options.site, daemon, options.settle_again, launcher)
     except ToolkitError as error:
         end(str(error), 1)
+    limits = options.site.shared["site"].settings
+    # The daemon's own bounds are a start and a rollback, each with a second more.
+    launcher.bound(limits.start_seconds + 2 * limits.stop_seconds + 2)
+    return service

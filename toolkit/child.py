@@ -10,11 +10,11 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from toolkit.concurrency import deferred, within
-from toolkit.errors import StartFailed, TimedOut, ToolkitError, reason_of
+from toolkit.errors import StartFailed, TimedOut, ToolkitError, reason_of, told
 from toolkit.service import Health
 from toolkit.waiting import Waiting
 
-# What a service may raise; GeneratorExit is not the service's, and must not be waited upon.
+# What a stop may raise; GeneratorExit is not the service's, and must not be waited upon.
 RAISED = (Exception, SystemExit, KeyboardInterrupt)
 
 
@@ -98,6 +98,8 @@ class Child:
         self._start: _Start | None = None
         self._start_ended = Waiting()
         self._stopping = False
+        self.draining = False
+        """Whether its end has begun by `stop_accepting`, before its turn to stop."""
         self._stop_call: Deferred[object] | None = None
         self._stop_ended = Waiting()
 
@@ -132,7 +134,9 @@ class Child:
             self.running = True  # even if it is late: then it is stopped with the others
             if start.late:
                 raise CancelledError
-        except RAISED as error:
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever a service raises, it is named
             self._not_started(start, error, seconds)
         else:
             if self.health.state == "starting":  # it may have said already that it is degraded
@@ -160,6 +164,7 @@ class Child:
         elif isinstance(error, CancelledError):
             reason = "its start was cancelled from within"
         elif not isinstance(error, ToolkitError | OSError):
+            reason = told(error)
             self._log.failure("{service} failed to start", service=self.service.name)
         self.health.become("failed", reason)
         raise StartFailed(f"{self.service.name} could not start: {reason}") from error
@@ -176,6 +181,17 @@ class Child:
             self._stopping = True
             self._stop(seconds)
         return stopped
+
+    def stop_accepting(self) -> None:
+        """Have a service that runs accept no more, and end what is in flight, if it knows how."""
+        ends = getattr(self.service, "stop_accepting", None)
+        if ends is None or not self.running:
+            return
+        self.draining = True
+        try:
+            ends()
+        except RAISED:
+            self._log.failure("{service} failed to stop accepting", service=self.service.name)
 
     def hurry(self) -> None:
         """Give up at once what is in progress."""
@@ -195,7 +211,7 @@ class Child:
             if self.running:
                 await self._stop_running(deadline)
         finally:
-            self.running = self._stopping = False
+            self.running = self._stopping = self.draining = False
             self._stop_ended.tell()
 
     async def _stop_running(self, deadline: float) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import math
+import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
@@ -12,7 +15,7 @@ import msgspec
 
 from toolkit.errors import reason_of
 from toolkit.fields import Field
-from toolkit.secret import Secret, read_secret, secrets_in
+from toolkit.secret import MASK, Secret, read_secret, secrets_in
 
 
 class Value(NamedTuple):
@@ -23,7 +26,11 @@ class Value(NamedTuple):
     is_text: bool = False  # from the environment or the command line: to be converted from text
     on_command_line: bool = False
     is_path: bool = False  # of a file that holds the secret
+    members: Mapping[str, str] = {}  # of a table: the place of each
 
+
+# `user:password@host`: a URL whose scheme was forgotten.
+_BARE_USERINFO = re.compile(r"[^\s/?#@:\"]+:[^\s/\"]*@")
 
 _WORDS = {"yes": True, "on": True, "no": False, "off": False}
 
@@ -41,8 +48,11 @@ def _shown(value: Any) -> str:
     """A wrong value as it is printed: short, on one line, a URL without its credentials."""
     from toolkit.log.secrets import Masks  # only to tell of a mistake
 
+    if isinstance(value, datetime.date | datetime.time):
+        return str(value)
     try:
         text = Masks().text(json.dumps(value, ensure_ascii=True, default=str))
+        text = _BARE_USERINFO.sub(f"{MASK}@", text)
     except ValueError:  # a number of thousands of digits
         text = "a huge number"
     return text if len(text) <= 100 else text[:100] + "…"
@@ -110,7 +120,10 @@ def converted(field: Field, value: Value) -> Any:
                 field.check(one)
         return result
     except msgspec.ValidationError:
-        pass
+        if field.is_table and value.is_text:
+            expected = expected.replace("a table", "name=value,name=value", 1)
+        elif field.is_table and isinstance(raw, dict):
+            _refuse_member(field, value, raw)
     except UnicodeError:
         expected = "text in UTF-8"
     except ValueError as error:
@@ -122,6 +135,18 @@ def converted(field: Field, value: Value) -> Any:
     if any(one.reveal() in expected for one in secrets_in(result)):
         expected = field.expected
     raise ValueError(f"{value.place}: expected {expected}, {found}")
+
+
+def _refuse_member(field: Field, value: Value, table: dict[str, Any]) -> None:
+    """Raise of the first member of a table that does not fit."""
+    for name, one in table.items():
+        try:
+            msgspec.convert({name: one}, field.type, dec_hook=_from_plain)
+        except msgspec.ValidationError:
+            expected = field.expected.partition("each value ")[2] or field.expected
+            place = value.members.get(name, f"{value.place}: {name}")
+            found = "a secret that does not fit" if field.is_secret else f"found {_shown(one)}"
+            raise ValueError(f"{place}: expected {expected}, {found}") from None
 
 
 def _read(value: Value) -> Secret:

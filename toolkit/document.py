@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import sys
+import time
 import tomllib
 from contextlib import redirect_stdout
 from typing import Annotated, Any
 
 from toolkit.database.settings import DatabaseTable
+from toolkit.declared import problems_of
 from toolkit.errors import SettingsError, ToolkitError
-from toolkit.fields import fields_of
 from toolkit.lines import key_lines
 from toolkit.log import LogSettings
 from toolkit.service import Declaration
@@ -20,6 +22,9 @@ from toolkit.settings import Meta, Settings, Value, nearest
 
 MAX_BYTES = 1_048_576
 """The largest file that is read."""
+
+READ_SECONDS = 3.0
+"""How long what is no regular file may take to come."""
 
 _DEEPEST = 20
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*"
@@ -92,7 +97,7 @@ class Document:
         if not self._keep(table, "service", name):
             return
         kind = table.get("kind", name)
-        if not re.fullmatch(_NAME, name) or name in TABLES:
+        if not re.fullmatch(_NAME, name) or name.lower() in TABLES:
             self._refuse(
                 f"[service.{name}]: a service's name is letters, digits, - and _, "
                 f"and none of {', '.join(TABLES)}",
@@ -106,6 +111,13 @@ class Document:
                 "service",
                 name,
                 "kind",
+            )
+        elif other := next((one for one in self.services if _variable(one) == _variable(name)), ""):
+            self._refuse(
+                f"[service.{name}]: its variables, TOOLKIT_{_variable(name)}_*, would be those of "
+                f"[service.{other}] too; give it another name",
+                "service",
+                name,
             )
         else:
             self.services[name] = table
@@ -135,16 +147,59 @@ class Document:
             keys: Of the table: `"log"`, or `"service", "echo"`.
         """
         return {
-            key: Value(raw, f"{self.place(*keys, key)}: [{'.'.join(keys)}] {key}")
+            key: Value(
+                raw,
+                f"{self.place(*keys, key)}: [{'.'.join(keys)}] {key}",
+                members=self._members(raw, *keys, key) if isinstance(raw, dict) else {},
+            )
             for key, raw in self._tables.get(keys, {}).items()
             if (keys[0], key) != ("service", "kind")
         }
 
+    def _members(self, table: dict[str, Any], *keys: str) -> dict[str, str]:
+        """The place of each member of a table that is a value, by its dotted name."""
+        title = f"[{'.'.join(keys)}]"
+        places: dict[str, str] = {}
+
+        def note(inner: dict[str, Any], *path: str) -> None:
+            for key, one in inner.items():
+                if isinstance(one, dict):
+                    note(one, *path, key)
+                else:
+                    name = ".".join([*path, key])
+                    places[name] = f"{self.place(*keys, *path, key)}: {title} {name}"
+
+        note(table)
+        return places
+
+
+def _variable(name: str) -> str:
+    return name.upper().replace("-", "_")
+
+
+def _content(path: str) -> bytes:
+    """What can be read of a file, or in a while of a pipe: `--config /dev/stdin` is one."""
+    content = b""
+    # Opening a FIFO that nobody writes must not hold the start (fifo(7)).
+    with open(path, "rb", 0, opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as f:
+        poll = select.poll()
+        poll.register(f, select.POLLIN)
+        deadline = time.monotonic() + READ_SECONDS
+        while len(content) <= MAX_BYTES:
+            if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+                raise SettingsError(
+                    [f"{path}: expected a file, found what nobody writes to for {READ_SECONDS:g} s"]
+                )
+            more = f.read(MAX_BYTES)
+            if not more:
+                break
+            content += more
+    return content
+
 
 def _read(path: str) -> str:
     try:
-        with open(path, "rb") as file:
-            content = file.read(MAX_BYTES + 1)
+        content = _content(path)
         if len(content) > MAX_BYTES:
             raise SettingsError([f"{path}: larger than {MAX_BYTES // 1024} KiB"])
         # With the mark that some editors begin a file with, and TOML does not know.
@@ -197,7 +252,7 @@ def load_service(document: Document, name: str) -> Declaration[Any]:
 
     Raises:
         SettingsError: There is no such service, it cannot be loaded, or a field of its settings
-            has a name or a type that no setting can have.
+            has a name, a type or a default that no setting can have.
     """
     kind = document.kind(name)
     folder = os.path.dirname(os.path.abspath(document.path))
@@ -212,29 +267,7 @@ def load_service(document: Document, name: str) -> Declaration[Any]:
             declaration = load(kind)
     except ToolkitError as error:
         raise SettingsError([f"{where}{error}{nearest(kind, SERVICES)}"]) from error
-    problems = _field_problems(declaration.settings)
+    problems = problems_of(declaration.settings)
     if problems:
         raise SettingsError([f"{where}{problem}" for problem in problems])
     return declaration
-
-
-def _field_problems(record: type[Settings]) -> list[str]:
-    """What keeps a record from being a table, options and variables."""
-    try:
-        fields = {field.name: field for field in fields_of(record)}
-    except Exception as error:  # noqa: BLE001 - the annotations of anybody's record
-        reason = f"{type(error).__name__}: {error}"
-        return [f"the fields of {record.__name__} cannot be understood: {reason}"]
-    problems = []
-    for name in fields:
-        flag = fields.get(name.removeprefix("no_"))
-        what = ""
-        if name == "kind":
-            what = "a setting: in a file, kind says what a service is"
-        elif len(name) == 1 or name in ("help", "version"):
-            what = "an option"
-        elif name.startswith("no_") and flag is not None and flag.is_flag:
-            what = f"an option: --{fields[name].option} turns --{flag.option} off"
-        if what:
-            problems.append(f"{record.__name__}.{name} cannot be {what}; give it another name")
-    return problems

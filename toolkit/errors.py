@@ -6,6 +6,8 @@ to what, and what to do. The cause is chained (`raise … from …`).
 
 from __future__ import annotations
 
+import os
+
 
 class ToolkitError(Exception):
     """Something the toolkit could not do, said in one line.
@@ -94,6 +96,22 @@ def reason_of(error: BaseException) -> str:
     """
     lines = [line.strip() for line in str(error).splitlines()]
     return "; ".join(line for line in lines if line) or type(error).__name__
+
+
+def told(error: BaseException) -> str:
+    """An exception that is a bug, in one line: its type, what it says, and where it was raised.
+
+    Args:
+        error: Any exception: `KeyError: 'url' at mine.py:12`.
+    """
+    name, reason = type(error).__name__, reason_of(error)
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = ""
+    if trace is not None:
+        place = f" at {os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}"
+    return f"{name}{'' if reason == name else f': {reason}'}{place}"
 
 
 def printable(text: str) -> str:

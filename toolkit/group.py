@@ -29,8 +29,9 @@ class Group(Service):
     before the next begins. If one cannot start, those before it are stopped again, in reverse,
     and the Deferred of the start fails with StartFailed, naming it. Stopping goes in reverse;
     a child that does not stop in its share of the time is cancelled, and the next one's turn
-    comes. A stop during the start ends the start first: the child that is starting is cancelled,
-    and has half of the time to end.
+    comes. Before the first is stopped, all that have a method `stop_accepting()` are told: no
+    port stays open, and what is in flight ends side by side. A stop during the start ends the
+    start first: the child that is starting is cancelled, and has half of the time to end.
 
     Args:
         clock: The reactor, or in a test a Clock.
@@ -191,6 +192,8 @@ class Group(Service):
         if not self._stopping:
             self._stopping = True
             self._stop_deadline = self._clock.seconds() + self._stop_seconds
+            for child in self._active():
+                child.stop_accepting()
             self._stop_all()
         return stopped
 
@@ -207,8 +210,10 @@ class Group(Service):
         try:
             while active := self._active():
                 left = self._stop_deadline - self._clock.seconds()
-                # One that hangs must not use up the time of those that come after it.
-                await active[-1].stop(left if len(active) == 1 else left * SHARE)
+                # One that hangs must not use up the time of those that come after it, unless
+                # they use theirs already.
+                waits = any(not child.draining for child in active[:-1])
+                await active[-1].stop(left * SHARE if waits else left)
         finally:
             self._leaving.clear()
             self._stopping = False

@@ -64,7 +64,9 @@ def listening(shared: Shared, factory: IProtocolFactory, settings: ListenSetting
     Returns:
         A service. Its start fails with ListenFailed when the endpoint cannot be bound. Its stop
         accepts no more, lets what is in flight finish, aborts what is left after
-        `drain_seconds`, and fires when all are closed; cancelling the stop aborts them now.
+        `drain_seconds`, and fires when all are closed; cancelling the stop aborts them now. Its
+        method `stop_accepting()` begins all that, for a stop that follows: a service of yours
+        that holds this one passes both on.
     """
     return Listening(shared, factory, settings)
 
@@ -80,6 +82,7 @@ class Listening(Service):
         self._connections = Connections(shared.reactor, factory, settings, shared.name)
         self._binding: Deferred[IListeningPort] | None = None
         self._port: IListeningPort | None = None
+        self._ending: Deferred[None] | None = None
 
     @property
     def address(self) -> IAddress | None:
@@ -136,10 +139,25 @@ class Listening(Service):
             ) from error
         return port
 
-    @deferred
-    async def stopService(self) -> None:
+    def stop_accepting(self) -> None:
+        """Accept no more, and let what is in flight finish: `drain_seconds` count from now on.
+
+        A Group calls it on all its children before it stops the first; stopService, which must
+        follow, waits for the end.
+        """
+        if self._ending is None:
+            self._ending = self._end()
+
+    def stopService(self) -> Deferred[None]:
         """Accept no more, drain, and close what is left after `drain_seconds`."""
         super().stopService()
+        self.stop_accepting()
+        ending, self._ending = self._ending, None
+        assert ending is not None
+        return ending
+
+    @deferred
+    async def _end(self) -> None:
         port, self._port = self._port, None
         binding, self._binding = self._binding, None
         if binding is not None:

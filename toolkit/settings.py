@@ -139,6 +139,7 @@ def resolve(
     spoken: list[str] = []
     others: list[str] = []
     tried: set[str] = set()
+    typed: set[str] = set()
     for source in sources:
         for key, value in source.items():
             try:
@@ -154,11 +155,13 @@ def resolve(
                     value = value._replace(is_path=True)
                 values[field.name] = converted(field, value)
                 places[field.name] = value.place
+                (typed.add if value.on_command_line else typed.discard)(field.name)
             except ValueError as error:
                 (spoken if value.on_command_line else others).append(str(error))
     for field in known.values():
         if is_masked(values.get(field.name)):
-            others.append(f"{places[field.name]}: expected the secret itself, found {MASK}")
+            problem = f"{places[field.name]}: expected the secret itself, found {MASK}"
+            (spoken if field.name in typed else others).append(problem)
         elif field.default is msgspec.NODEFAULT and field.name not in tried:
             others.append(f"{name}: {field.name} is not set; expected {field.expected}")
     if spoken or others:

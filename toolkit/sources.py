@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Mapping
 
 from toolkit.errors import SettingsError
 from toolkit.settings import Settings, Value, fields_of, nearest
 
+# For a service of the name toolkit-echo there are TOOLKIT_ECHO_SERVICE_HOST, TOOLKIT_ECHO_PORT and
+# so on (Kubernetes, "Discovering services", environment variables).
+_KUBERNETES = re.compile(r"service_(?:host|port(?:_\w+)?)|port(?:_\d+_[a-z]+(?:_\w+)?)?")
+
 
 def from_environment(
     environment: Mapping[str, str], name: str, known: Collection[str], record: type[Settings]
 ) -> dict[str, Value]:
-    """The variables of one service or table: `TOOLKIT_ECHO_LISTEN`.
+    """The variables of one service or table: `TOOLKIT_ECHO_LISTEN`, and those like none of ours,
+    for `resolve` to refuse.
 
     Args:
         environment: `os.environ`. An empty variable counts as not set.
@@ -30,9 +36,7 @@ def from_environment(
         if not text or not variable.startswith(prefix) or variable.startswith(longer):
             continue
         key = variable.removeprefix(prefix).lower()
-        # A variable that is like none of ours may well be another program's
-        # (Kubernetes sets TOOLKIT_ECHO_PORT for a service of the name toolkit-echo).
-        if key in keys or nearest(key, keys):
+        if key in keys or nearest(key, keys) or not _KUBERNETES.fullmatch(key):
             values[key] = Value(text, variable, is_text=True)
     return values
 

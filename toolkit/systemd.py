@@ -23,9 +23,17 @@ def notify(environment: Mapping[str, str], state: str) -> bool:
     Returns:
         Whether it was sent. That it could not be is logged; it never stops the process.
     """
+    error = _send(environment, state)
+    if error:
+        _log.warn("could not tell systemd {state}: {error}", state=state, error=error)
+    return error == ""
+
+
+def _send(environment: Mapping[str, str], state: str) -> str | None:
+    """Why a line could not be sent, "" if it was, and None where nobody waits for it."""
     address = environment.get("NOTIFY_SOCKET", "")
     if not address:
-        return False
+        return None
     if address.startswith("@"):
         address = "\0" + address[1:]
     try:
@@ -33,9 +41,8 @@ def notify(environment: Mapping[str, str], state: str) -> bool:
             sender.setblocking(False)
             sender.sendto(state.encode(), address)
     except OSError as error:
-        _log.warn("could not tell systemd {state}: {error}", state=state, error=str(error))
-        return False
-    return True
+        return str(error)
+    return ""
 
 
 class Watchdog:
@@ -55,6 +62,7 @@ class Watchdog:
         self._environment = environment
         self._seconds = _watchdog_seconds(environment)
         self._due = 0.0
+        self._error = ""
         self._call: IDelayedCall | None = None
 
     def start(self) -> None:
@@ -73,13 +81,19 @@ class Watchdog:
         now = self._clock.seconds()
         lag = now - self._due
         if lag < self._seconds / 2:
-            notify(self._environment, "WATCHDOG=1")
+            self._notify()
         else:
             _log.warn(
                 "the reactor was held up for {lag:.1f} s: systemd's watchdog is not told", lag=lag
             )
         self._due = now + self._seconds / 4
         self._call = self._clock.callLater(self._seconds / 4, self._tell)
+
+    def _notify(self) -> None:
+        error = _send(self._environment, "WATCHDOG=1") or ""
+        if error and error != self._error:  # or it would be a line every time
+            _log.warn("could not tell systemd {state}: {error}", state="WATCHDOG=1", error=error)
+        self._error = error
 
 
 def _watchdog_seconds(environment: Mapping[str, str]) -> float:

@@ -23,6 +23,7 @@ class RemotePeer(Protocol):
     def __init__(self) -> None:
         self.received = b""
         self.connected_still = True
+        self.reason: type[BaseException] | None = None
         self._waiting: list[tuple[bytes | None, Deferred[bytes]]] = []
 
     def until(self, part: bytes) -> Deferred[bytes]:
@@ -45,6 +46,7 @@ class RemotePeer(Protocol):
 
     def connectionLost(self, reason: Any = None) -> None:
         self.connected_still = False
+        self.reason = reason.type
         self._look()
 
     def _look(self) -> None:

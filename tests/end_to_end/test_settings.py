@@ -133,3 +133,26 @@ async def test_version_is_that_of_the_toolkit(start: Start) -> None:
         assert await program.ended() == 0
         assert program.out.startswith("twisted-app-toolkit ")
         assert program.err == ""
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_relative_path_is_of_the_folder_where_the_command_was_typed(
+    start: Start, tmp_path: Path
+) -> None:
+    for folder in ("conf", "run"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "conf" / "needy.py").write_text(NEEDY)
+    (tmp_path / "secret").write_text("hush-hush\n")
+    (tmp_path / "conf" / "site.toml").write_text(
+        '[log]\nfile = "site.log"\nalso_stdout = true\n'
+        '[service.echo]\nlisten = "unix:echo.sock"\n'
+        '[service.needy]\npassword_file = "secret"\n'
+    )
+    arguments = ["--rundir", "run", "toolkit", "--config", "conf/site.toml"]
+    program = start("twistd", "-n", *arguments)
+    await program.line("9 long")
+    await program.line("ready")
+    assert (tmp_path / "site.log").exists()
+    assert (tmp_path / "run" / "echo.sock").exists()  # but for what is opened later
+    program.signal(signal.SIGTERM)
+    assert await program.ended() == 0

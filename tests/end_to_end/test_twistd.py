@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import pytest_twisted
 from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
 from tests.processes import Start
@@ -271,6 +272,33 @@ async def test_a_service_that_cannot_be_made_is_one_line(
     assert told in line
 
 
+@pytest.mark.parametrize(
+    ("body", "make", "last", "has_traceback"),
+    [
+        ("return {}['url']", "make", "KeyError: 'url' at odd_one.py:6", True),
+        (
+            "pass",
+            "(lambda: None)",
+            "<lambda>() takes 0 positional arguments but 2 were given; "
+            "make at odd_one.py:7 is called as make(shared, settings)",
+            False,
+        ),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_a_bug_in_make_is_told_with_its_type_and_place(
+    start: Start, tmp_path: Path, body: str, make: str, last: str, has_traceback: bool
+) -> None:
+    odd = ODD.format(body).replace(", make)", f", {make})").replace("import sys\n", "")
+    (tmp_path / "odd_one.py").write_text(odd)
+    (tmp_path / "site.toml").write_text('[service.one]\nkind = "odd_one"\n')
+    program = start("twistd", "-n", "toolkit", "--config", "site.toml")
+    assert await program.ended() == 1
+    assert program.err.splitlines()[-1] == f"toolkit: one could not be made: {last}"
+    assert ("Traceback (most recent call last)" in program.err) is has_traceback
+    assert "_application.py" not in program.err
+
+
 @pytest_twisted.ensureDeferred
 async def test_a_reactor_that_hangs_is_ended_after_one_signal(start: Start, hanging: Path) -> None:
     program = start("twistd", "-n", "toolkit", "--config", site_of(hanging, "loop", 0.5))
@@ -347,12 +375,13 @@ async def test_a_start_that_hangs_or_raises_is_rolled_back_with_status_1(
 @pytest.mark.parametrize("where", ["stop", "block"])
 @pytest_twisted.ensureDeferred
 async def test_a_second_signal_ends_the_process_at_once(
-    start: Start, hanging: Path, where: str
+    start: Start, reactor: Any, hanging: Path, where: str
 ) -> None:
     program = start("twistd", "-n", "toolkit", "--config", site_of(hanging, where))
     await program.line("ready")
     program.signal(signal.SIGTERM)
     await program.line("stopping\n")
+    await deferLater(reactor, 0.25)  # or it would be taken for the first, told twice
     began = time.monotonic()
     program.signal(signal.SIGTERM)
     assert await program.ended() == 1

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import resource
 import shutil
+import socket
 import stat
 import subprocess
 import sys
@@ -75,7 +77,7 @@ def test_a_new_file_is_for_its_owner_and_group(opened: Any, tmp_path: Path) -> N
     [
         ("no/log", "No such file or directory"),
         (".", "Is a directory"),
-        ("pipe", "No such device or address"),
+        ("socket", "No such device or address"),
         ("a\0b", "embedded null"),
         ("n" * 300, "File name too long"),
     ],
@@ -83,7 +85,8 @@ def test_a_new_file_is_for_its_owner_and_group(opened: Any, tmp_path: Path) -> N
 def test_a_file_that_cannot_be_opened_is_one_clear_line(
     name: str, reason: str, tmp_path: Path
 ) -> None:
-    os.mkfifo(tmp_path / "pipe")
+    with socket.socket(socket.AF_UNIX) as one, contextlib.chdir(tmp_path):
+        one.bind("socket")
     with pytest.raises(ToolkitError) as caught:
         RotatedFile(str(tmp_path / name), 1000, 3)
     assert caught.value.code == "log-file"
@@ -194,7 +197,28 @@ def test_when_it_cannot_be_reopened_the_old_one_is_written(opened: Any, tmp_path
     file.reopen()
     file.write(b"a\n")
     assert (tmp_path / "moved").read_bytes() == b"a\n"
-    assert file.trouble == f"cannot reopen the log file {tmp_path}/log: Is a directory"
+    assert file.trouble == (
+        f"cannot reopen the log file {tmp_path}/log: Is a directory; "
+        "the old one is written to until that works"
+    )
+
+
+def test_a_file_that_could_not_be_reopened_is_tried_again_until_it_can_be(
+    opened: Any, tmp_path: Path
+) -> None:
+    output = Output(opened(max_bytes=10**9), lambda event: f"{event['reason']}\n".encode())
+    (tmp_path / "log").rename(tmp_path / "moved")
+    (tmp_path / "log").mkdir()
+    output.reopen()
+    output.write(b"while it cannot be\n")
+    (tmp_path / "log").rmdir()
+    end = time.monotonic() + 20
+    while not (tmp_path / "log").exists():
+        output.write(b"more\n")
+        assert time.monotonic() < end
+    output.write(b"last\n")
+    assert (tmp_path / "log").read_bytes() == b"more\nlast\n"
+    assert (tmp_path / "moved").read_bytes().count(b"cannot reopen the log file") == 1
 
 
 def test_when_it_cannot_be_rotated_no_line_is_lost(opened: Any, tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_every_setting_has_a_line_of_help() -> None:
     ("name", "value", "problem"),
     [
         ("level", "verbose", "expected one of debug, info, warn, error, critical"),
-        ("levels", {"toolkit": "loud"}, "expected a table, each value one of debug, info"),
+        ("levels", {"toolkit": "loud"}, "toolkit: expected one of debug, info"),
         ("format", "xml", "expected one of auto, text, json"),
         ("max_bytes", 0, "expected a whole number at least 1"),
         ("keep", -1, "at least 0"),

@@ -196,6 +196,20 @@ def test_a_fifo_whose_reader_goes_and_comes_again_is_told_how_many_it_missed(
     ends.close()
 
 
+def test_a_fifo_that_nobody_reads_yet_keeps_its_first_lines_for_the_reader(tmp_path: Path) -> None:
+    path = str(tmp_path / "fifo")
+    os.mkfifo(path)
+    output = Output(RotatedFile(path, 100, 3), rendered)
+    for number in range(20_000):
+        output.write(b"line %d.\n" % number)
+    assert output.lost == 0
+    ends = Ends(os.open(path, os.O_RDONLY | os.O_NONBLOCK), -1)
+    got = ends.read(lambda got: got.endswith(b"19999.\n"))
+    assert got == b"".join(b"line %d.\n" % number for number in range(20_000))
+    output.close()
+    ends.close()
+
+
 def test_a_fifo_that_is_reopened_keeps_what_its_reader_has_not_read(tmp_path: Path) -> None:
     path = str(tmp_path / "fifo")
     os.mkfifo(path)

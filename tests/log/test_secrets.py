@@ -225,6 +225,15 @@ def test_of_two_hidden_values_the_longer_is_masked_whole() -> None:
     assert masks.text("abcdefgh abcd") == "**** ****"
 
 
+def test_each_line_of_a_secret_of_several_is_hidden() -> None:
+    key = "-----BEGIN KEY-----\r\nMIIEvQIBADANBg/+\r\n  second+line==\nshort\n-----END KEY-----\n"
+    masks = Masks()
+    masks.hide(key)
+    assert masks.text(f"the {key}.") == "the ****."
+    assert masks.text("MIIEvQIBADANBg/+ second+line== short") == "**** **** short"
+    assert masks.text("-----BEGIN KEY-----") == "-----BEGIN KEY-----"
+
+
 def test_a_value_of_three_characters_is_not_hidden() -> None:
     masks = Masks()
     masks.hide("abc")

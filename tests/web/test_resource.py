@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 import pytest
+from hypothesis import given, strategies as st
 from klein import Klein
 from msgspec import Meta
 from twisted.internet.defer import Deferred
@@ -470,3 +471,41 @@ def test_a_form_of_more_fields_than_allowed_is_refused_unread(
     assert caller.asks("POST", "/notes", most, {"Content-Type": kind}).status == status
     answer = caller.asks("POST", "/notes", field + most, {"Content-Type": kind})
     assert (answer.status, answer.code) == (413, "too-many-fields")
+
+
+METHODS = st.sampled_from([b"GET", b"POST", b"PUT", b"OPTIONS", b"BREW", b"G(T"])
+TARGETS = st.sampled_from(
+    [
+        b"/notes",
+        b"/notes?author=a",
+        b"/notes/1",
+        b"/folder",
+        b"/%ff",
+        b"*",
+        b"//",
+        b"http://a/notes",
+    ]
+)
+VERSIONS = st.sampled_from([b"HTTP/1.1", b"HTTP/1.1", b"HTTP/1.1", b"HTTP/1.0", b""])
+HEADERS = st.sampled_from(
+    [
+        *[b"Host: b", b"Content-Length: 0", b"Content-Length: 2", b"Content-Length: x"],
+        *[b"Content-Type: application/json", b"Transfer-Encoding: chunked", b"Connection: close"],
+        *[b"X-Request-ID: a\x00", b"X-Request-ID: seven", b"no colon", b" folded", b"\xff: a"],
+    ]
+)
+BODIES = st.sampled_from([b"", b"{}", b"2\r\n{}\r\n0\r\n\r\n", b"x\r\n"]) | st.binary(max_size=5)
+
+
+@given(st.lists(st.tuples(METHODS, TARGETS, VERSIONS, st.lists(HEADERS, max_size=4), BODIES)))
+def test_whatever_is_sent_each_answer_is_json(sent: list[Any]) -> None:
+    peer = Caller(Notes().app).connects()
+    for method, target, version, headers, body in sent:
+        first = b"%s %s %s" % (method, target, version)
+        if peer.connected:
+            peer.send(b"\r\n".join([first, b"Host: a", *headers, b"", body]))
+    if peer.connected:
+        peer.close()
+    for answer in answers_in(peer.received):
+        assert answer.status < 500
+        assert answer.status < 400 or answer.code

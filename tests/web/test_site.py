@@ -11,7 +11,8 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from toolkit.testing import Peer, connected
-from toolkit.web.site import TOO_SLOW, LimitedSite, WebSettings
+from toolkit.web.refusals import TOO_SLOW
+from toolkit.web.site import LimitedSite, WebSettings
 
 
 class Slow(Resource):
@@ -126,6 +127,21 @@ def test_two_requests_at_once_are_answered_in_order(peer: Peer, slow: Slow) -> N
     assert peer.received.index(b"one") < peer.received.index(b"two")
 
 
+def test_a_chunk_announced_too_large_is_refused_before_it_comes(peer: Peer) -> None:
+    peer.send(b"POST / HTTP/1.1\r\nHost: example\r\nTransfer-Encoding: chunked\r\n\r\n")
+    peer.send(b"f" * 17 + b"\r\n")
+    assert peer.received.startswith(b"HTTP/1.1 413 Content Too Large\r\n")
+    assert not peer.connected
+
+
+def test_a_peer_that_is_too_slow_is_no_line_of_its_own(
+    clock: Clock, peer: Peer, logged: list[LogEvent]
+) -> None:
+    peer.send(GET[:5])
+    assert ends(clock, peer, 10)
+    assert [event["log_namespace"] for event in logged] == ["toolkit.web.access"]
+
+
 @pytest.mark.parametrize(
     "head",
     [
@@ -212,6 +228,38 @@ def test_an_old_client_need_not_name_a_host(peer: Peer, slow: Slow) -> None:
     peer.send(b"GET / HTTP/1.0\r\n\r\n")
     slow.answer()
     assert peer.received.startswith(b"HTTP/1.1 200 ") or peer.received.startswith(b"HTTP/1.0 200 ")
+
+
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        (b"http://example/a/b?c=d", b"/a/b?c=d"),
+        (b"HTTP://example:80", b"/"),
+        (b"http://example?c=/d", b"/?c=/d"),
+    ],
+)
+def test_a_target_that_is_a_whole_url_is_its_path(
+    peer: Peer, slow: Slow, target: bytes, path: bytes
+) -> None:
+    peer.send(GET.replace(b" / ", b" %s " % target))
+    assert slow.requests[0].uri == path
+    slow.answer()
+    peer.close()
+
+
+@pytest.mark.parametrize(
+    "target", [b"a", b"*", b"ftp://example/", b"http://", b"example:80", b"?a"]
+)
+def test_a_target_that_is_none_is_a_bad_request(peer: Peer, slow: Slow, target: bytes) -> None:
+    peer.send(GET.replace(b" / ", b" %s " % target))
+    assert peer.received.startswith(b"HTTP/1.1 400 ")
+    assert not slow.requests
+
+
+def test_options_of_the_server_itself_is_answered(peer: Peer) -> None:
+    peer.send(GET.replace(b"GET / ", b"OPTIONS * "))
+    assert peer.received.startswith(b"HTTP/1.1 200 ")
+    peer.close()
 
 
 def test_an_idle_connection_is_closed_when_the_service_stops(peer: Peer, slow: Slow) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import itertools
 import os
@@ -39,6 +40,7 @@ class RotatedFile:
         self.keep = keep
         self._size = 0
         self._torn = False
+        self._stale = False
         self.trouble = ""
         """Why it could not be rotated or reopened, and is written to as it was; else empty."""
         self.pipe: Pipe | None = None
@@ -57,7 +59,14 @@ class RotatedFile:
 
     def _open(self) -> int:
         # Without O_NONBLOCK the opening of a named pipe waits until somebody reads it.
-        return os.open(self._path, _FLAGS | os.O_NONBLOCK, _MODE)
+        try:
+            return os.open(self._path, _FLAGS | os.O_NONBLOCK, _MODE)
+        except OSError as error:
+            if error.errno != errno.ENXIO or not stat.S_ISFIFO(os.stat(self._path).st_mode):
+                raise
+        # With it, one that nobody reads can be opened as its own reader only (fifo(7)).
+        flags = _FLAGS & ~(os.O_WRONLY | os.O_CREAT) | os.O_RDWR
+        return os.open(self._path, flags | os.O_NONBLOCK)
 
     def _take(self, fd: int) -> None:
         status = os.fstat(fd)
@@ -90,7 +99,9 @@ class RotatedFile:
             return
         now = time.monotonic()
         if now >= self._look_at:
-            if os.fstat(self._fd).st_nlink == 0:
+            if self._stale:
+                self.reopen()
+            elif os.fstat(self._fd).st_nlink == 0:
                 self._take(self._open())
             self._look_at = now + 1.0
         if self._size and self._size + len(line) > self.max_bytes:
@@ -120,14 +131,21 @@ class RotatedFile:
             self.trouble = f"a line of {self._path} is torn: {error.strerror}"
 
     def reopen(self) -> None:
-        """Go on in a new file, after the old one was moved away. If it cannot be, `trouble`."""
+        """Go on in a new file, after the old one was moved away.
+
+        If it cannot be, `trouble`, and it is tried again with a line, once a second until it can.
+        """
         if self._fd < 0:
             return
-        self.trouble = ""
         try:
             self._take(self._open())
+            self.trouble, self._stale = "", False
         except OSError as error:
-            self.trouble = f"cannot reopen the log file {self._path}: {error.strerror}"
+            self._stale = True
+            self.trouble = (
+                f"cannot reopen the log file {self._path}: {error.strerror}; "
+                "the old one is written to until that works"
+            )
 
     def close(self) -> None:
         """Close the file; each further line is an OSError."""

@@ -250,7 +250,7 @@ class Output:
                 "log_level": LogLevel.warn,
                 "log_namespace": "toolkit.log",
                 "log_time": time.time(),
-                "count": self.lost,
+                **({"count": self.lost} if self.lost else {}),
                 "reason": reason,
             }
         )

@@ -14,6 +14,9 @@ _MOST = 1000  # names of parameters remembered: a peer may make them up
 SHORTEST = 4
 """A hidden value of fewer characters would mask half of every line."""
 
+SHORTEST_LINE = 8
+"""As `SHORTEST`, for one line of a hidden value that has several."""
+
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SEPARATORS = re.compile(r"[^A-Za-z0-9]+")
 _SECRET = re.compile(
@@ -64,11 +67,13 @@ class Masks:
         """Mask a value wherever it appears, also quoted as in a URL, in Python or in JSON.
 
         Args:
-            value: The secret; one of fewer than 4 characters is not masked.
+            value: The secret; one of fewer than 4 characters is not masked. Of one of several
+                lines, those of at least 8 are masked too: what is printed is logged line by line.
         """
-        forms = {value, quote(value), quote(value, safe=""), repr(value)[1:-1]}
-        forms |= {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
-        self._hidden |= {form for form in forms if len(value) >= SHORTEST}
+        for one in (value, *_lines(value)):
+            forms = {one, quote(one), quote(one, safe=""), repr(one)[1:-1]}
+            forms |= {json.dumps(one)[1:-1], json.dumps(one, ensure_ascii=False)[1:-1]}
+            self._hidden |= {form for form in forms if len(one) >= SHORTEST}
         if self._hidden:
             longest_first = sorted(self._hidden, key=len, reverse=True)
             self.longest = len(longest_first[0])
@@ -104,6 +109,14 @@ class Masks:
         if self.pattern is not None:
             text = self.pattern.sub(MASK, text)
         return text
+
+
+def _lines(value: str) -> list[str]:
+    """The lines of a secret of several that are secret themselves: a PEM's marks are not."""
+    lines = [line.strip() for line in value.splitlines()]
+    if len(lines) < 2:
+        return []
+    return [line for line in lines if len(line) >= SHORTEST_LINE and not line.startswith("-----")]
 
 
 def _without_value(match: re.Match[str]) -> str:

@@ -57,7 +57,14 @@ def load(kind: str) -> Declaration[Any]:
         isinstance(declaration.settings, type) and issubclass(declaration.settings, Settings)
     ):
         raise ToolkitError(
-            f"module {name!r} declares no service: it needs SERVICE = Declaration(settings, make)",
+            f"module {name!r}{_place(module)} declares no service: "
+            "it needs SERVICE = Declaration(settings, make)",
             "no-such-service",
         )
     return declaration
+
+
+def _place(module: object) -> str:
+    """Where a module was found: one of Python's own may hide that of a file."""
+    file = getattr(module, "__file__", None)
+    return f" ({file})" if file else " (built into Python)"

@@ -10,6 +10,9 @@ import msgspec
 
 from toolkit.errors import ToolkitError
 
+# As RFC 9110 has them; Python's are older before 3.13.
+_PHRASES = {413: "Content Too Large", 414: "URI Too Long"}
+
 
 class HttpError(ToolkitError):
     """What a request is answered with in place of what it asked for.
@@ -108,7 +111,7 @@ class Refusal(NamedTuple):
             b"Content-Length: %d\r\n\r\n%s"
         ) % (
             self.status,
-            HTTPStatus(self.status).phrase.encode("ascii"),
+            (_PHRASES.get(self.status) or HTTPStatus(self.status).phrase).encode("ascii"),
             len(body),
             body if with_body else b"",
         )
