@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 
-from tests.bench import client, echo, http_server, log, others, startup
+from tests.bench import client, database, echo, http_server, log, others, startup
 
 
 def main() -> None:
@@ -14,10 +14,20 @@ def main() -> None:
     parser.add_argument(
         "benchmarks",
         nargs="+",
-        choices=["echo", "http-server", "client", "others", "startup", "log", "access-log"],
+        choices=[
+            "echo",
+            "http-server",
+            "client",
+            "others",
+            "startup",
+            "log",
+            "access-log",
+            "database",
+        ],
         help="echo: 1 KB there and back again; http-server: twisted.web; client: httptools, plain "
         "and over TLS; others: what must not get slower; startup: --help as a whole process; log: "
-        "events to a file as JSON; access-log: a site without and with one",
+        "events to a file as JSON; access-log: a site without and with one; "
+        "database: SQLite and PostgreSQL, asked by many",
     )
     parser.add_argument("--connections", type=int, nargs="+", help="at once (50; echo also 1000)")
     parser.add_argument("--seconds", type=float, default=1.0, help="of one measurement (1)")
@@ -40,6 +50,8 @@ def main() -> None:
 
     if "log" in options.benchmarks:
         log.compare(seconds, rounds)
+    if "database" in options.benchmarks:
+        database.compare(seconds, rounds)
     if "access-log" in options.benchmarks:
         http_server.compare_access_log(options.connections or [50], seconds, rounds)
     if "startup" in options.benchmarks:

@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 LEFT_OUT = {
+    "aiosqlite": "aiosqlite",
+    "psycopg-pool": "psycopg_pool",
     "uvloop": "uvloop",
     "python-json-logger": "pythonjsonlogger",
     "structlog": "structlog",
