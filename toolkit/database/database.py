@@ -61,6 +61,7 @@ class Database(Calls, Service):
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.settings = settings or DatabaseSettings()
+        self._deadline_seconds = self.settings.deadline_seconds
         self.url = Masks().text(url)
         try:
             place = place_of(url)
@@ -142,14 +143,16 @@ class Database(Calls, Service):
         return self._submit_within(seconds, call, Kind.PROBE, "SELECT 1")
 
     def _submit(self, call: Callable[[Session], Any], kind: Kind, sql: str) -> Deferred[Any]:
-        return self._submit_within(self.settings.deadline_seconds, call, kind, sql)
+        if self._work is None:
+            return fail(errors.Closed(_CLOSED))
+        return self._work.begin(call, kind, sql, self._deadline_seconds).result
 
     def _submit_within(
         self, seconds: float, call: Callable[[Session], Any], kind: Kind, sql: str
     ) -> Deferred[Any]:
         if self._work is None:
             return fail(errors.Closed(_CLOSED))
-        return self._work.add(call, kind, sql, seconds)
+        return self._work.begin(call, kind, sql, seconds).result
 
     def with_deadline(self, seconds: float) -> Calls:
         """The same database, whose calls may take so long, in place of `deadline_seconds`.
