@@ -40,6 +40,11 @@ class Database(Calls, Service):
     SQLite: one connection writes, and what waits is written in one transaction, with a savepoint
     each (`toolkit.database.writing`); others read. PostgreSQL: each call has a connection.
 
+    Attributes:
+        url: Where it is, with a mask for credentials.
+        dialect: `sqlite` or `postgresql`.
+        settings: How it is used.
+
     Args:
         reactor: The reactor.
         url: `sqlite:PATH`, `sqlite::memory:` or `postgresql://…`.
@@ -68,6 +73,7 @@ class Database(Calls, Service):
         except ValueError as error:
             raise SettingsError([f"database: expected {error}, found {self.url!r}"]) from None
         check(place)
+        self.dialect: str = place.driver
         self._health = health or Health("database")
         self._statements = Statements(sign_of(place))
         self._figures = Figures()

@@ -245,7 +245,7 @@ def serve(worker: Worker, job: Job) -> None:
 
 
 def _in_transaction(worker: Worker, session: PostgreSQLSession, job: Job) -> Any:
-    session.command("BEGIN")
+    session.command(session.begin)
     result = job.call(session)
     if session.lost:  # the function went on without it
         raise errors.ConnectionLost(f"the connection was lost in {job.sql}")

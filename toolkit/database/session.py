@@ -29,6 +29,8 @@ class Session(ABC):
     """
 
     connection: Any
+    begin = "BEGIN"
+    """What begins a transaction."""
 
     def __init__(self, slow_seconds: float) -> None:
         self.job: Job | None = None

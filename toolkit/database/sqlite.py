@@ -78,6 +78,8 @@ class SQLiteSession(Session):
         self.connection = connection
         self._cursor = connection.cursor()
         self._place = place
+        if not place.read_only:
+            self.begin = "BEGIN IMMEDIATE"  # one that has read first cannot always begin to write
         self._busy_seconds = settings.busy_seconds
 
     @property

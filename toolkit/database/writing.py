@@ -85,7 +85,7 @@ class _Group:
         # One that is alone needs no savepoint: the transaction is its own.
         is_alone = not self._jobs and not (self._may_take and self._worker.lane.waiting)
         try:
-            self._session.command("BEGIN IMMEDIATE")
+            self._session.command(self._session.begin)
         except DatabaseError as error:
             self._worker.post(first, None, error)
             return self._jobs[::-1]
