@@ -78,11 +78,11 @@ def database(kind: str) -> Iterator[str]:
 
         with tempfile.TemporaryDirectory(dir=".") as folder:
             path = os.path.join(folder, "bench.db")
-            with sqlite3.connect(path) as connection:
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.execute(_TABLE)
-                connection.execute(_FILL)
-            connection.close()
+            with sqlite3.connect(path) as file:
+                file.execute("PRAGMA journal_mode = WAL")
+                file.execute(_TABLE)
+                file.execute(_FILL)
+            file.close()
             yield path
     else:
         import psycopg
@@ -115,7 +115,7 @@ async def a_second(ask: Ask, at_once: int, seconds: float, gather: Any) -> float
     await gather([asks() for _ in range(at_once)])
     began = time.monotonic()
     ends = began + seconds
-    counts = await gather([asks() for _ in range(at_once)])
+    counts: list[int] = await gather([asks() for _ in range(at_once)])
     return sum(counts) / (time.monotonic() - began)
 
 
@@ -184,10 +184,13 @@ def _adbapi(path: str, what: str, at_once: int, seconds: float) -> None:
         read, write = _READ.format("?"), _WRITE.format("?", "?", "?")
 
         def reads(number: int) -> Awaitable[Any]:
-            return pool.runQuery(read, (number % ROWS + 1,))
+            rows: Awaitable[Any] = pool.runQuery(read, (number % ROWS + 1,))
+            return rows
 
         def writes(number: int) -> Awaitable[Any]:
-            return pool.runOperation(write, (ROWS + 1 + number, "somebody new", 30))
+            values = (ROWS + 1 + number, "somebody new", 30)
+            done: Awaitable[Any] = pool.runOperation(write, values)
+            return done
 
         try:
             ask = reads if what == "read" else writes

@@ -14,13 +14,13 @@ DESCRIPTION = [("id", None), ("name", None)]
 def test_a_row_is_read_by_name_by_position_and_as_a_tuple() -> None:
     (row,) = Rows().of(DESCRIPTION, [(1, "ann")])
     assert (row["id"], row[1], row[-1], row[:1]) == (1, "ann", "ann", (1,))
-    assert row == (1, "ann")
-    assert hash(row) == hash((1, "ann"))
     assert dict(row) == {"id": 1, "name": "ann"}
     with pytest.raises(KeyError):
         row["age"]
     with pytest.raises(IndexError):
         row[2]
+    assert hash(row) == hash((1, "ann"))
+    assert row == (1, "ann")
 
 
 def test_of_two_columns_of_one_name_the_last_has_it() -> None:
