@@ -60,7 +60,10 @@ async def test_one_wants_one_row_and_maybe_one_at_most_one(opens: Open) -> None:
     assert maybe is not None
     assert maybe[0] == 2
     assert isinstance(await failure(database.one(by_name, name="zoe")), errors.NoRow)
-    several = [database.one("SELECT id FROM people"), database.maybe_one("SELECT id FROM people")]
+    several: list[Deferred[Any]] = [
+        database.one("SELECT id FROM people"),
+        database.maybe_one("SELECT id FROM people"),
+    ]
     for call in several:
         assert isinstance(await failure(call), errors.TooManyRows)
 
@@ -140,7 +143,7 @@ async def test_each_mistake_has_its_class(opens: Open) -> None:
 async def test_an_error_shows_the_statement_and_no_value(opens: Open) -> None:
     database = await with_people(await opens())
     secret = "hunter2-of-the-tests"
-    calls = [
+    calls: list[Deferred[Any]] = [
         database.query("SELECT * FROM people WHERE nme = {value}", value=secret),
         database.query("SELECT * FROM people WHERE id + abs({value}) = 'x' || zzz", value=secret),
         database.execute("INSERT INTO people (id, name) VALUES (1, {value})", value=secret),

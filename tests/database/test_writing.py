@@ -49,7 +49,9 @@ async def test_what_waits_is_written_in_one_transaction(
 
         last = database.transaction(counts)
         gate.open()
-        await gatherResults([first, *calls, last])
+        await first
+        await last
+        await gatherResults(calls)
         assert seen == [True]
         assert other.execute("SELECT count(*) FROM t").fetchone() == (50,)
 
@@ -67,12 +69,12 @@ async def test_in_a_group_one_that_fails_is_rolled_back_alone(
         transaction.execute("INSERT INTO t VALUES ({x})", x=x)
         transaction.execute("INSERT INTO t VALUES ({x})", x=x)
 
-    calls = [database.execute("INSERT INTO t VALUES (1)"), database.transaction(half, 2)]
+    calls: list[Any] = [database.execute("INSERT INTO t VALUES (1)"), database.transaction(half, 2)]
     calls += [
         database.execute("INSERT INTO t VALUES (1)"),
         database.execute("INSERT INTO t VALUES (3)"),
     ]
-    outcomes = DeferredList(calls, consumeErrors=True)
+    outcomes: Any = DeferredList(calls, consumeErrors=True)
     gate.open()
     await first
     assert [is_done for is_done, _ in await outcomes] == [True, False, False, True]
@@ -164,7 +166,8 @@ async def test_a_bug_in_one_function_fails_that_one_call(
     ending = database.transaction(ends)
     after = database.execute("INSERT INTO t VALUES (2)")
     gate.open()
-    await gatherResults([first, before, after])
+    assert [await one for one in (before, after)] == [1, 1]
+    assert await first == "through"
     try:
         await ending
     except SystemExit as error:

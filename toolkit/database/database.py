@@ -40,6 +40,11 @@ class Database(Calls, Service):
     SQLite: one connection writes, and what waits is written in one transaction, with a savepoint
     each (`toolkit.database.writing`); others read. PostgreSQL: each call has a connection.
 
+    Attributes:
+        url: Where it is, with a mask for credentials.
+        dialect: `sqlite` or `postgresql`.
+        settings: How it is used.
+
     Args:
         reactor: The reactor.
         url: `sqlite:PATH`, `sqlite::memory:` or `postgresql://…`.
@@ -61,12 +66,14 @@ class Database(Calls, Service):
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.settings = settings or DatabaseSettings()
+        self._deadline_seconds = self.settings.deadline_seconds
         self.url = Masks().text(url)
         try:
             place = place_of(url)
         except ValueError as error:
             raise SettingsError([f"database: expected {error}, found {self.url!r}"]) from None
         check(place)
+        self.dialect: str = place.driver
         self._health = health or Health("database")
         self._statements = Statements(sign_of(place))
         self._figures = Figures()
@@ -142,14 +149,16 @@ class Database(Calls, Service):
         return self._submit_within(seconds, call, Kind.PROBE, "SELECT 1")
 
     def _submit(self, call: Callable[[Session], Any], kind: Kind, sql: str) -> Deferred[Any]:
-        return self._submit_within(self.settings.deadline_seconds, call, kind, sql)
+        if self._work is None:
+            return fail(errors.Closed(_CLOSED))
+        return self._work.begin(call, kind, sql, self._deadline_seconds).result
 
     def _submit_within(
         self, seconds: float, call: Callable[[Session], Any], kind: Kind, sql: str
     ) -> Deferred[Any]:
         if self._work is None:
             return fail(errors.Closed(_CLOSED))
-        return self._work.add(call, kind, sql, seconds)
+        return self._work.begin(call, kind, sql, seconds).result
 
     def with_deadline(self, seconds: float) -> Calls:
         """The same database, whose calls may take so long, in place of `deadline_seconds`.

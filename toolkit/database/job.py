@@ -56,21 +56,12 @@ class Job:
         slow: The statements of it that took long: each with its seconds and parameters' names.
     """
 
-    __slots__ = (
-        "attempts",
-        "call",
-        "deadline",
-        "doom",
-        "kind",
-        "lane",
-        "late",
-        "on_doom",
-        "result",
-        "since",
-        "slow",
-        "sql",
-        "step",
-    )
+    step = Step.WAITING
+    doom: DatabaseError | None = None
+    attempts = 0
+    late = False
+    on_doom: Callable[[], None] | None = None
+    slow: list[tuple[str, float, tuple[str, ...]]] | None = None
 
     def __init__(
         self,
@@ -89,9 +80,3 @@ class Job:
         self.deadline = deadline
         self.result = result
         self.lane = lane
-        self.step = Step.WAITING
-        self.doom: DatabaseError | None = None
-        self.attempts = 0
-        self.late = False
-        self.on_doom: Callable[[], None] | None = None
-        self.slow: list[tuple[str, float, tuple[str, ...]]] | None = None

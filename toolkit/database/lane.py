@@ -69,6 +69,7 @@ class Lane:
         self._size = size
         self._done = done
         self._notified = False
+        self._delivering = False
         self._timer: IDelayedCall | None = None
         self._on_end: Callable[[Lane], None] | None = None
 
@@ -79,11 +80,12 @@ class Lane:
         with self.lock:
             job.step = Step.WAITING
             self.waiting.append(job)
+            if self._delivering:
+                return
             if self.at_once or self.idle == len(self.workers):
                 self._wake_one()
                 return
-        if self._timer is None:
-            self._timer = self._reactor.callLater(LOOK_SECONDS, self._look)
+        self._look_soon()
 
     def _wake_one(self) -> None:
         """Wake a thread or start one, under the lock."""
@@ -105,6 +107,9 @@ class Lane:
                 return
             if self.waiting[0].since <= self._reactor.seconds() - LOOK_SECONDS:
                 self._wake_one()
+        self._look_soon()
+
+    def _look_soon(self) -> None:
         if self._timer is None:
             self._timer = self._reactor.callLater(LOOK_SECONDS, self._look)
 
@@ -159,8 +164,27 @@ class Lane:
 
     def _deliver(self) -> None:
         self._notified = False
-        for _ in range(len(self.outcomes)):
-            self._done(*self.outcomes.popleft())
+        if not self.outcomes:
+            return
+        # Those who are told ask for more at once. A thread that were woken for the first of them
+        # would only slow the others down: there is one lock for all that Python computes.
+        self._delivering = True
+        try:
+            for _ in range(len(self.outcomes)):
+                self._done(*self.outcomes.popleft())
+        finally:
+            self._delivering = False
+        with self.lock:
+            count = len(self.waiting)
+            if not count:
+                return
+            if self.at_once:
+                for _ in range(count):
+                    self._wake_one()
+                return
+            if self.idle == len(self.workers):
+                self._wake_one()
+        self._look_soon()
 
     # In a worker's thread
 

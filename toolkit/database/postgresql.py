@@ -17,7 +17,7 @@ from psycopg.pq import TransactionStatus
 from toolkit.database import errors
 from toolkit.database.errors import DatabaseError, told
 from toolkit.database.job import Job, Kind
-from toolkit.database.rows import Row
+from toolkit.database.rows import Batch, Row
 from toolkit.database.session import Session, Values
 from toolkit.database.settings import DatabaseSettings, Place
 from toolkit.database.sql import Statement
@@ -143,7 +143,7 @@ class PostgreSQLSession(Session):
 
     def batches(
         self, statement: Statement, values: Values, size: int
-    ) -> Generator[list[Row], None, None]:
+    ) -> Generator[Batch, None, None]:
         """The rows of a statement, so many at a time, by a cursor of the server."""
         try:
             with (
@@ -153,7 +153,7 @@ class PostgreSQLSession(Session):
                 cursor.execute(statement.text, values)
                 while rows := cursor.fetchmany(size):
                     assert cursor.description is not None
-                    yield self._rows.of(cursor.description, rows)
+                    yield self._rows.batch(cursor.description, rows)
         except ERRORS as error:
             raise self._error(error, statement, values) from None
 
@@ -245,7 +245,7 @@ def serve(worker: Worker, job: Job) -> None:
 
 
 def _in_transaction(worker: Worker, session: PostgreSQLSession, job: Job) -> Any:
-    session.command("BEGIN")
+    session.command(session.begin)
     result = job.call(session)
     if session.lost:  # the function went on without it
         raise errors.ConnectionLost(f"the connection was lost in {job.sql}")

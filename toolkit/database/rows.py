@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, ClassVar, overload
 
 
 class Row(tuple[Any, ...]):
@@ -46,6 +46,44 @@ def row_class(names: Sequence[str]) -> type[Row]:
     return type("Row", (Row,), {"__slots__": (), "_places": places})
 
 
+class Batch(Sequence[Row]):
+    """Rows of a stream, each made when it is looked at.
+
+    A million rows that are kept for a moment each would have Python's collector look through all
+    that the process holds, again and again; the plain tuples of a driver do not.
+
+    Args:
+        made: The class of the rows.
+        values: What was fetched.
+    """
+
+    __slots__ = ("_made", "_values")
+
+    def __init__(self, made: type[Row], values: Sequence[tuple[Any, ...]]) -> None:
+        self._made = made
+        self._values = values
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __iter__(self) -> Iterator[Row]:
+        return map(self._made, self._values)
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> Batch: ...
+    def __getitem__(self, index: int | slice) -> Row | Batch:
+        if isinstance(index, slice):
+            return Batch(self._made, self._values[index])
+        return self._made(self._values[index])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment] # as of a list
+
+
 class Rows:
     """Makes rows of what a driver fetched; remembers the classes it made.
 
@@ -64,6 +102,15 @@ class Rows:
             description: The cursor's (PEP 249), whose items begin with a column's name.
             values: One tuple each.
         """
+        return list(map(self._class_of(description), values))
+
+    def batch(
+        self, description: Sequence[Sequence[Any]], values: Sequence[tuple[Any, ...]]
+    ) -> Batch:
+        """The same, each made when it is looked at."""
+        return Batch(self._class_of(description), values)
+
+    def _class_of(self, description: Sequence[Sequence[Any]]) -> type[Row]:
         names = tuple([column[0] for column in description])
         made = self._classes.get(names)
         if made is None:
@@ -71,4 +118,4 @@ class Rows:
             if len(self._classes) >= self._most:
                 self._classes.clear()
             self._classes[names] = made
-        return list(map(made, values))
+        return made

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Generator, Sequence
+from typing import Any
 
 from toolkit.database.errors import DatabaseError, Interrupted
 from toolkit.database.job import Job
-from toolkit.database.rows import Row, Rows
+from toolkit.database.rows import Batch, Row, Rows
 from toolkit.database.sql import Statement
 
 Values = tuple[Any, ...]
-V = TypeVar("V")
-T = TypeVar("T")
 
 
 class Session(ABC):
@@ -31,6 +29,8 @@ class Session(ABC):
     """
 
     connection: Any
+    begin = "BEGIN"
+    """What begins a transaction."""
 
     def __init__(self, slow_seconds: float) -> None:
         self.job: Job | None = None
@@ -41,27 +41,38 @@ class Session(ABC):
 
     def query(self, statement: Statement, values: Values) -> list[Row]:
         """Run a statement, and fetch all its rows."""
-        return self._timed(self._query, statement, values)
+        began = self._begin()
+        try:
+            return self._query(statement, values)
+        finally:
+            self._note(statement, began)
 
     def execute(self, statement: Statement, values: Values) -> int:
         """Run a statement; how many rows it changed."""
-        return self._timed(self._execute, statement, values)
+        began = self._begin()
+        try:
+            return self._execute(statement, values)
+        finally:
+            self._note(statement, began)
 
     def execute_many(self, statement: Statement, values: Sequence[Values]) -> int:
         """Run a statement with each of many values; how many rows they changed."""
-        return self._timed(self._execute_many, statement, values)
-
-    def _timed(self, run: Callable[[Statement, V], T], statement: Statement, values: V) -> T:
-        job = self.job
-        if job is not None and job.doom is not None:
-            raise Interrupted("it was given up")
-        began = time.monotonic()
+        began = self._begin()
         try:
-            return run(statement, values)
+            return self._execute_many(statement, values)
         finally:
-            seconds = time.monotonic() - began
-            if seconds > self._slow_seconds and job is not None:
-                job.slow = [*(job.slow or ()), (statement.source, seconds, statement.names)]
+            self._note(statement, began)
+
+    def _begin(self) -> float:
+        if self.job is not None and self.job.doom is not None:
+            raise Interrupted("it was given up")
+        return time.monotonic()
+
+    def _note(self, statement: Statement, began: float) -> None:
+        seconds = time.monotonic() - began
+        if seconds > self._slow_seconds and self.job is not None:
+            slow = self.job.slow or ()
+            self.job.slow = [*slow, (statement.source, seconds, statement.names)]
 
     @abstractmethod
     def _query(self, statement: Statement, values: Values) -> list[Row]: ...
@@ -75,7 +86,7 @@ class Session(ABC):
     @abstractmethod
     def batches(
         self, statement: Statement, values: Values, size: int
-    ) -> Generator[list[Row], None, None]:
+    ) -> Generator[Batch, None, None]:
         """Run a statement, and fetch its rows so many at a time, never all of them."""
 
     @abstractmethod

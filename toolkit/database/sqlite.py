@@ -9,7 +9,7 @@ from collections.abc import Generator, Sequence
 
 from toolkit.database import errors
 from toolkit.database.errors import DatabaseError, told
-from toolkit.database.rows import Row
+from toolkit.database.rows import Batch, Row
 from toolkit.database.session import Session, Values
 from toolkit.database.settings import DatabaseSettings, Place
 from toolkit.database.sql import Statement, statements_of
@@ -56,6 +56,10 @@ def error_of(
     return kind(told(reason, source, values), source, name)
 
 
+def _is_busy(error: Exception) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+
+
 class SQLiteSession(Session):
     """One connection to a SQLite database.
 
@@ -72,7 +76,10 @@ class SQLiteSession(Session):
     ) -> None:
         super().__init__(settings.slow_seconds)
         self.connection = connection
+        self._cursor = connection.cursor()
         self._place = place
+        if not place.read_only:
+            self.begin = "BEGIN IMMEDIATE"  # one that has read first cannot always begin to write
         self._busy_seconds = settings.busy_seconds
 
     @property
@@ -82,21 +89,37 @@ class SQLiteSession(Session):
 
     def _query(self, statement: Statement, values: Values) -> list[Row]:
         try:
-            cursor = self._run(statement, values)
-            if cursor.description is None:
-                return []
+            cursor = self._cursor.execute(statement.text, values)
+        except ERRORS as error:
+            cursor = self._again(error, statement, values)
+        if cursor.description is None:
+            return []
+        try:
             return self._rows.of(cursor.description, cursor.fetchall())
         except ERRORS as error:
             raise error_of(error, self._place, statement, values) from None
 
     def _execute(self, statement: Statement, values: Values) -> int:
         try:
-            cursor = self._run(statement, values)
-            if cursor.description is not None:
-                cursor.fetchall()  # RETURNING: what is not fetched is not all done
-            return max(0, cursor.rowcount)
+            cursor = self._cursor.execute(statement.text, values)
         except ERRORS as error:
-            raise error_of(error, self._place, statement, values) from None
+            cursor = self._again(error, statement, values)
+        if cursor.description is not None:
+            try:
+                cursor.fetchall()  # RETURNING: what is not fetched is not all done
+            except ERRORS as error:
+                raise error_of(error, self._place, statement, values) from None
+        changed = cursor.rowcount
+        return changed if changed > 0 else 0
+
+    def _again(self, error: Exception, statement: Statement, values: Values) -> sqlite3.Cursor:
+        """Run it again while another holds the lock; or raise what the error means."""
+        if _is_busy(error) and not self.in_transaction:
+            try:
+                return self._patiently(statement.text, values)
+            except ERRORS as last:
+                error = last
+        raise error_of(error, self._place, statement, values) from None
 
     def _execute_many(self, statement: Statement, values: Sequence[Values]) -> int:
         try:
@@ -104,53 +127,44 @@ class SQLiteSession(Session):
         except ERRORS as error:
             raise error_of(error, self._place, statement) from None
 
-    def _run(self, statement: Statement, values: Values) -> sqlite3.Cursor:
-        try:
-            return self.connection.execute(statement.text, values)
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or self.in_transaction:
-                raise
-        return self._patiently(statement.text, values)
-
     def _patiently(self, sql: str, values: Values = ()) -> sqlite3.Cursor:
         deadline = time.monotonic() + self._busy_seconds
         while True:
             try:
-                return self.connection.execute(sql, values)
+                return self._cursor.execute(sql, values)
             except sqlite3.OperationalError as error:
-                is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
                 is_doomed = self.job is not None and self.job.doom is not None
-                if not is_busy or is_doomed or time.monotonic() > deadline:
+                if not _is_busy(error) or is_doomed or time.monotonic() > deadline:
                     raise
 
     def batches(
         self, statement: Statement, values: Values, size: int
-    ) -> Generator[list[Row], None, None]:
+    ) -> Generator[Batch, None, None]:
         """The rows of a statement, so many at a time."""
-        cursor = None
+        cursor = self.connection.cursor()
         try:
-            cursor = self._run(statement, values)
+            cursor.execute(statement.text, values)
             while rows := cursor.fetchmany(size):
-                yield self._rows.of(cursor.description, rows)
+                yield self._rows.batch(cursor.description, rows)
         except ERRORS as error:
             raise error_of(error, self._place, statement, values) from None
         finally:
-            if cursor is not None:
-                cursor.close()
+            cursor.close()
 
     def command(self, sql: str) -> None:
         """Run `BEGIN IMMEDIATE` and the like; waits for a lock as long as the settings say."""
         try:
-            self.connection.execute(sql)
-        except sqlite3.Error as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
-                raise error_of(error, self._place) from None
-        else:
+            self._cursor.execute(sql)
             return
-        try:
-            self._patiently(sql)
         except sqlite3.Error as error:
-            raise error_of(error, self._place) from None
+            failed = error
+        if _is_busy(failed):
+            try:
+                self._patiently(sql)
+                return
+            except sqlite3.Error as error:
+                failed = error
+        raise error_of(failed, self._place) from None
 
     def script(self, sql: str) -> None:
         """Run several statements: one after another, as the driver's own ends the transaction."""

@@ -13,7 +13,7 @@ from zope.interface import implementer
 from toolkit.concurrency import deferred
 from toolkit.database.errors import Interrupted
 from toolkit.database.job import Job, Kind
-from toolkit.database.rows import Row
+from toolkit.database.rows import Batch
 from toolkit.database.session import Session, Values
 from toolkit.database.settings import DatabaseSettings
 from toolkit.database.sql import Statement
@@ -21,7 +21,7 @@ from toolkit.database.work import Work
 from toolkit.waiting import Waiting
 
 
-class Stream(AsyncIterator[list[Row]]):
+class Stream(AsyncIterator[Batch]):
     """Rows in batches: `async for rows in stream`, `send_to(consumer)`; made by Database.stream.
 
     One batch is fetched ahead of the one that was taken. A stream of which nothing is taken for
@@ -39,7 +39,7 @@ class Stream(AsyncIterator[list[Row]]):
     def __init__(self, work: Work, settings: DatabaseSettings) -> None:
         self._work = work
         self._settings = settings
-        self.fetched: list[list[Row]] = []
+        self.fetched: list[Batch] = []
         self._wanted: SimpleQueue[bool] = SimpleQueue()
         self._ended = False
         self._error: BaseException | None = None
@@ -56,7 +56,7 @@ class Stream(AsyncIterator[list[Row]]):
 
     # In the reactor's thread
 
-    def arrived(self, rows: list[Row]) -> None:
+    def arrived(self, rows: Batch) -> None:
         """Take what was fetched."""
         self.fetched.append(rows)
         self._news.tell()
@@ -78,7 +78,7 @@ class Stream(AsyncIterator[list[Row]]):
     def __aiter__(self) -> Stream:
         return self
 
-    async def __anext__(self) -> list[Row]:
+    async def __anext__(self) -> Batch:
         """The next rows.
 
         Raises:
@@ -122,7 +122,7 @@ class Stream(AsyncIterator[list[Row]]):
     async def send_to(self, consumer: IConsumer) -> int:
         """Write each batch to a consumer, and pause when it says so.
 
-        The consumer's `write` is called with lists of rows.
+        The consumer's `write` is called with sequences of rows.
 
         Args:
             consumer: The stream registers with it, as a push producer, and unregisters at the end.
@@ -188,9 +188,8 @@ def stream(
     if lane is None:
 
         def fetch(session: Session) -> None:
-            rows = session.query(statement, values)
-            for start in range(0, len(rows), size):
-                work.call(result.arrived, rows[start : start + size])
+            for rows in session.batches(statement, values, size):
+                work.call(result.arrived, rows)
 
         result.begin(work.begin(fetch, Kind.READ, sql, settings.deadline_seconds))
         return result

@@ -25,6 +25,11 @@ class Transaction:
         self._statements = statements
         self._savepoints = 0
 
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self._session.dialect
+
     def query(self, sql: str, /, **params: Any) -> list[Row]:
         """All rows of a statement.
 

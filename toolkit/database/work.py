@@ -35,8 +35,8 @@ class Work:
         reactor: The reactor.
         settings: The limits.
         lanes: Makes the lanes, given what is called with each outcome.
-        fares: Called with None when a job has succeeded, and with the error when a connection was
-            lost or could not be opened.
+        fares: Called with the error when a connection was lost or could not be opened, and with
+            None when a job has succeeded after that.
         chance: Gives a number from 0 up to 1.
         figures: Where it is counted what is done.
     """
@@ -63,25 +63,7 @@ class Work:
         self._deadlines = Deadlines(reactor, self.unfinished.keys(), self._expired)
         self._quiet = Waiting()
         self._closed = False
-
-    def add(
-        self,
-        call: Callable[[Session], Any],
-        kind: Kind,
-        sql: str,
-        seconds: float,
-        lane: Lane | None = None,
-    ) -> Deferred[Any]:
-        """Have a job done; see Job.
-
-        Args:
-            call: Does it, in a thread.
-            kind: What it is.
-            sql: What it is called in messages.
-            seconds: How long it may take.
-            lane: Where it waits; that of its kind when left out.
-        """
-        return self.begin(call, kind, sql, seconds, lane).result
+        self._is_away = False
 
     def begin(
         self,
@@ -91,7 +73,18 @@ class Work:
         seconds: float,
         lane: Lane | None = None,
     ) -> Job:
-        """The same, as a job that can be told of; it may have failed already."""
+        """Have a job done; see Job.
+
+        Args:
+            call: Does it, in a thread.
+            kind: What it is.
+            sql: What it is called in messages.
+            seconds: How long it may take.
+            lane: Where it waits; that of its kind when left out.
+
+        Returns:
+            The job, whose `result` may have failed already.
+        """
         lane = lane or self.lanes.of(kind)
         now = self._reactor.seconds()
         result: Deferred[Any] = Deferred(lambda _: self._cancel(job))
@@ -184,15 +177,21 @@ class Work:
             self._tell_slow(job)
         if job not in self.unfinished:  # given up before
             return
-        if error is None:
-            self._fares(None)
-            self.figures.done += 1
-            self._end(job)
-            if not job.result.called:
-                job.result.callback(result)
+        if error is not None:
+            self._fared_ill(job, error)
             return
+        if self._is_away:
+            self._is_away = False
+            self._fares(None)
+        self.figures.done += 1
+        self._end(job)
+        if not job.result.called:
+            job.result.callback(result)
+
+    def _fared_ill(self, job: Job, error: BaseException) -> None:
         if isinstance(error, errors.ConnectionLost | errors.Unavailable | errors.OutcomeUnknown):
             self.figures.lost += 1
+            self._is_away = True
             self._fares(error)
         if job.doom is not None and not isinstance(error, errors.OutcomeUnknown):
             error = job.doom

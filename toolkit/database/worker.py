@@ -10,7 +10,7 @@ from toolkit.database.job import Job, Kind, Step
 from toolkit.database.session import Session
 
 if TYPE_CHECKING:
-    from toolkit.database.lane import Lane
+    from toolkit.database.lane import Lane, Outcome
 
 _TOGETHER_SECONDS = 0.002
 """For so long a thread gathers results while it has more to do."""
@@ -76,6 +76,12 @@ class Worker:
             self._first = now
         if self.lane.at_once or now - self._first > _TOGETHER_SECONDS:
             self.flush()
+
+    def post_all(self, outcomes: list[Outcome]) -> None:
+        """Tell what several jobs came to, now."""
+        self.lane.outcomes.extend(outcomes)
+        self._first = 0.0
+        self.lane.notify()
 
     def flush(self) -> None:
         """Wake the reactor for what was posted."""

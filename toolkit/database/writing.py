@@ -85,7 +85,7 @@ class _Group:
         # One that is alone needs no savepoint: the transaction is its own.
         is_alone = not self._jobs and not (self._may_take and self._worker.lane.waiting)
         try:
-            self._session.command("BEGIN IMMEDIATE")
+            self._session.command(self._session.begin)
         except DatabaseError as error:
             self._worker.post(first, None, error)
             return self._jobs[::-1]
@@ -110,9 +110,11 @@ class _Group:
         """Run one job; whether the transaction is still there for the others."""
         session = self._session
         try:
-            if not is_alone:
+            if is_alone:
+                result = job.call(session)
+            else:
                 session.command("SAVEPOINT job")
-            result = job.call(session)
+                result = job.call(session)
             if not session.in_transaction:
                 raise Interrupted("its transaction was rolled back by SQLite")
             if not self._worker.begins_to_commit(job):
@@ -154,6 +156,5 @@ class _Group:
             for job, _ in self._written:
                 self._worker.post(job, None, error)
             return []
-        for job, result in self._written:
-            self._worker.post(job, result)
+        self._worker.post_all([(job, result, None) for job, result in self._written])
         return []
