@@ -21,7 +21,7 @@ from twisted.web.client import ContentDecoderAgent, GzipDecoder, RedirectAgent, 
 from twisted.web.iweb import IAgent
 from zope.interface.verify import verifyObject
 
-from tests.http.faults import FaultServer, ServerContext, Stall, answer, fault_server
+from tests.http.faults import FaultServer, ServerContext, Stall, answer, failure_of, fault_server
 from toolkit.errors import SettingsError
 from toolkit.http.agent import HTTPAgent, treq_client
 from toolkit.http.failures import FetchError
@@ -160,7 +160,11 @@ async def silent_server(reactor: Any) -> AsyncIterator[tuple[int, Deferred[None]
 async def test_a_handshake_that_stalls_is_a_connect_timeout(reactor: Any) -> None:
     async with silent_server(reactor) as (port, gone):
         fetcher = Fetcher(reactor, FetchSettings(connect_timeout_seconds=0.2, retries=0))
-        assert await code_of(fetcher.get(f"https://127.0.0.1:{port}/")) == "connect-timeout"
+        error = await failure_of(fetcher.get(f"https://127.0.0.1:{port}/"))
+        assert (error.code, error.phase) == ("connect-timeout", "tls")
+        assert error.trail is not None
+        assert error.trail.timings.connect is not None
+        assert (error.trail.timings.tls or 0) > 0.1
         await gone
         await fetcher.close()
 

@@ -97,7 +97,11 @@ def test_the_bound_is_on_what_is_decoded() -> None:
     assert pieces == []
 
 
-@pytest.mark.parametrize("bad", [b"not gzip", gzip.compress(b"x")[:-1], gzip.compress(b"x") + b"y"])
+@pytest.mark.parametrize(
+    "bad",
+    [b"not gzip", gzip.compress(b"x")[:-1], gzip.compress(b"x") + b"y"],
+    ids=["nonsense", "cut", "more"],
+)
 def test_what_does_not_decode_is_an_error(bad: bytes) -> None:
     _, _, done = reading(response(bad), b"gzip")
     assert code_of(done) == "decode-failed"

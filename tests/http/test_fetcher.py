@@ -291,6 +291,20 @@ async def test_no_more_fetches_run_at_once_than_allowed(reactor: Any) -> None:
         assert codes == {"cancelled"}
 
 
+@pytest.mark.parametrize("where", STALLS)
+@pytest_twisted.ensureDeferred
+async def test_one_that_had_waited_for_its_turn_closes_its_socket_too(
+    reactor: Any, where: str
+) -> None:
+    async with fetching(reactor, concurrency=1, timeout_seconds=0.3) as (fetcher, server):
+        first = fetcher.get(server.url("/", answer(b"x")))
+        second = fetcher.get(server.url("/stalls", STALLS[where]))
+        assert (await first).body == b"x"
+        assert (await failure_of(second)).code == "deadline"
+        while server.open:  # without the fetcher being closed
+            await server.gone
+
+
 @pytest_twisted.ensureDeferred
 async def test_idle_connections_are_bounded(reactor: Any) -> None:
     async with fetching(reactor, concurrency=2) as (fetcher, server):

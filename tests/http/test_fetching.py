@@ -227,6 +227,27 @@ def test_an_origin_that_rests_holds_no_other_up() -> None:
     net.end()
 
 
+@pytest.mark.parametrize(("fields", "rest"), [([], 0.5), (["Retry-After: soon"], 0.5),
+    (["Retry-After: 7"], 7), (["Retry-After: 3600"], 60), (["Retry-After: 0"], 0)])  # fmt: skip
+def test_too_many_requests_slow_their_origin_though_none_is_tried_again(
+    fields: list[str], rest: float
+) -> None:
+    net = Net(retries=0, timeout_seconds=100)
+    first = net.get()
+    net.answer(whole(b"", "429 Slow", *fields))
+    assert page_of(first).status == 429
+    second, other = net.get(), net.get("http://b.example/")
+    net.answer(whole(b"b"), -1)
+    assert page_of(other).body == b"b"
+    if rest:
+        net.clock.advance(rest - 0.1)
+        assert not any(peer.received for peer in net.peers)
+    net.clock.advance(0.2)
+    net.answer(whole(b"a"))
+    assert page_of(second).body == b"a"
+    net.end()
+
+
 def test_requests_to_an_origin_are_evenly_spaced_redirects_too() -> None:
     net = Net(rate=4)
     fetched = net.get()

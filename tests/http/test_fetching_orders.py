@@ -101,6 +101,13 @@ class World:
                 getattr(peer, name)()
 
 
+def in_use(net: Net) -> int:
+    """How many connections are open, or being opened, that are not idle."""
+    pool = net.agent._pool
+    assert len(net.open) + len(net.opening) <= pool._connections
+    return pool._connections - len(pool._idle)
+
+
 @settings(max_examples=400, deadline=None)
 @given(
     events=EVENTS,
@@ -118,7 +125,9 @@ def test_each_fetch_ends_once_and_nothing_is_left(
     for event in events:
         world.does(event)
         run = net.fetcher._run
-        assert sum(one.has_turn for one in run.running) <= concurrency
+        turns = sum(one.has_turn for one in run.running)
+        assert turns <= concurrency
+        assert in_use(net) <= turns
         assert all(share.active <= per_host for share in run.pacing._shares.values())
     if not closes:  # each ends by itself: by its deadline at the latest
         for _ in range(len(world.fetches) * 3 + 3):
@@ -126,6 +135,7 @@ def test_each_fetch_ends_once_and_nothing_is_left(
                 net.names.found()
             net.clock.advance(31)
         assert_idle(net.fetcher)
+        assert in_use(net) == 0
         assert not [one for one in world.fetches if is_waiting(one)]
     net.end()
     for fetched, ends in zip(world.fetches, world.ends, strict=True):

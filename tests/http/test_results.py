@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 import pytest
@@ -171,6 +172,23 @@ def test_fetches_that_end_at_once_are_not_deep() -> None:
     assert result_of(Deferred.fromCoroutine(loop())) is None
     assert taken == 5_000
     net.end()
+
+
+def test_closing_ends_even_urls_that_never_end() -> None:
+    net = Net(concurrency=2)
+    read = count()
+    results = net.fetcher.fetch_all(f"http://a.example/{number}" for number in read)
+    taken: list[Any] = []
+
+    async def loop() -> None:
+        async for result in results:
+            taken.append(result)
+            assert len(taken) < 100
+
+    looping = Deferred.fromCoroutine(loop())
+    net.end()
+    assert result_of(looping) is None
+    assert [type(one) for one in taken] == [FetchCancelled] * 4
 
 
 def test_a_fetcher_has_twice_as_many_under_way_as_it_fetches_at_once() -> None:

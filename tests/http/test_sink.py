@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.http.net import Net, error_of, head, moved, page_of, whole
+from tests.http.net import Net, error_of, head, headers, moved, page_of, whole
 from toolkit.http.failures import FetchError
 from toolkit.http.sink import FileSink
 
@@ -162,6 +162,17 @@ def test_an_answer_of_400_and_above_writes_nothing(tmp_path: Path) -> None:
     net.answer(whole(b"nothing here", "404 None"))
     assert page_of(fetched).body == b"nothing here"
     assert path.read_bytes() == b"old"
+    net.end()
+
+
+def test_what_has_not_changed_is_not_written(tmp_path: Path) -> None:
+    net, path = Net(), tmp_path / "page"
+    path.write_bytes(b"as it was")
+    asked = headers(If_None_Match='"7"')
+    sink = FileSink(str(path))
+    fetched = net.fetcher.request("GET", "http://a.example/", asked, sink=sink)
+    net.answer(head("304 Same", 'ETag: "7"'))
+    assert (page_of(fetched).status, path.read_bytes()) == (304, b"as it was")
     net.end()
 
 

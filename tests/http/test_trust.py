@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 import pytest_twisted
 import trustme
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
-from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.client import ResponseDone
 from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface.verify import verifyObject
 
@@ -27,7 +30,9 @@ from tests.http.faults import (
     fault_server,
 )
 from toolkit.errors import SettingsError
+from toolkit.http.agent import HTTPAgent
 from toolkit.http.fetcher import Fetcher, FetchSettings
+from toolkit.http.settings import AgentSettings
 from toolkit.http.trust import policy_for
 
 
@@ -223,3 +228,54 @@ async def test_what_goes_wrong_inside_tls_is_told_as_without(
         assert (error.code, error.phase) == (code, phase)
         while server.open:
             await server.gone
+
+
+class Pauses(Protocol):
+    """Reads a body, and rests after its first piece."""
+
+    transport: Any
+
+    def __init__(self, reactor: Any, seconds: float) -> None:
+        self.reactor = reactor
+        self.seconds = seconds
+        self.size = 0
+        self.ended: Deferred[Any] = Deferred()
+
+    def dataReceived(self, data: bytes) -> None:
+        if not self.size:
+            self.transport.pauseProducing()
+            self.reactor.callLater(self.seconds, self.transport.resumeProducing)
+        self.size += len(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.ended.callback(reason.value)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_reader_that_rests_is_no_server_that_stalls(
+    reactor: Any, authority: trustme.CA
+) -> None:
+    """Over TLS it is given what was decrypted already, though it has paused."""
+    context = ServerContext(authority.issue_cert("127.0.0.1"))
+    async with fault_server(reactor, context) as server:
+        agent = HTTPAgent(reactor, AgentSettings(insecure=True, stall_seconds=0.2, proxy="none"))
+        url = secure(server, answer(b"x" * 3_000_000)).encode()
+        response = await agent.request(b"GET", url)
+        reader = Pauses(reactor, 0.6)
+        response.deliverBody(reader)
+        end = await reader.ended
+        assert isinstance(end, ResponseDone), end
+        assert reader.size == 3_000_000
+        await agent.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_handshake_has_its_seconds_and_a_connection_that_is_kept_has_none(
+    reactor: Any, authority: trustme.CA
+) -> None:
+    certificate = authority.issue_cert("localhost")
+    async with serving(reactor, certificate, insecure=True) as (fetcher, server):
+        url = secure(server, answer(b"x"), "localhost")
+        first, second = (await fetcher.get(url)).timings, (await fetcher.get(url)).timings
+        assert None not in first
+        assert (second.name, second.connect, second.tls) == (None, None, None)

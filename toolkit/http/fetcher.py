@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterable
+from itertools import takewhile
 from operator import attrgetter
 from typing import Any
 
@@ -103,8 +104,9 @@ class Fetcher:
         Returns:
             A Deferred with the Page, whatever its status; a redirect without Location, or with
             `max_redirects` 0 any redirect, is one too. It fails with FetchError; its `code`
-            says why, its `phase` where. Cancelling it closes the connection, and it fails with
-            FetchCancelled, which is a CancelledError as well.
+            says why (`queue-full` where 100,000 wait already), its `phase` where. Cancelling it
+            closes the connection, and it fails with FetchCancelled, which is a CancelledError as
+            well.
         """
         return self._fetch(url, _GET, None)
 
@@ -124,7 +126,8 @@ class Fetcher:
             headers: Headers beside the Fetcher's own, or in place of them. Credentials, cookies
                 and Host among them go to the URL's own origin only.
             body: The body.
-            sink: Where the body of an answer below 400 goes, in place of the Page.
+            sink: Where the body of an answer below 400 goes, in place of the Page; after 304 (Not
+                Modified) it is not touched.
 
         Returns:
             As `get` does. Only a request whose method is idempotent is tried again.
@@ -159,7 +162,9 @@ class Fetcher:
 
         Returns:
             What to iterate over, once: a Page or a FetchError for each URL, whose `url` it is.
+            When the Fetcher is closed it ends, and reads no more of them.
         """
+        urls = takewhile(lambda _: not self._closed, urls)
         return Results(self.get, urls, 2 * self._run.settings.concurrency)
 
     @deferred

@@ -20,7 +20,7 @@ from toolkit.http.decoding import Identity, decoder_for
 from toolkit.http.failures import FetchCancelled, FetchError, fetch_error
 from toolkit.http.page import Page, Trail
 from toolkit.http.phases import Phases
-from toolkit.http.retrying import BUSY, MOST_OBEYED_SECONDS, seconds_wanted
+from toolkit.http.retrying import BUSY, LEAST_SECONDS, MOST_OBEYED_SECONDS, seconds_wanted
 from toolkit.http.run import Run
 from toolkit.http.sink import Sink
 from toolkit.http.urls import Target, masked, redirected
@@ -54,7 +54,7 @@ class Fetching(Phases):
         run: What all fetches of a Fetcher share.
         url: The URL, as it was given.
         asked: What is asked.
-        sink: Where a body below 400 goes, None for the Page.
+        sink: Where a body below 400 goes, None for the Page; that of 304 is none.
         robots: Whether robots.txt is asked first, if the settings want that.
         max_bytes: The most bytes of the body, in place of what the settings say.
     """
@@ -278,7 +278,9 @@ class Fetching(Phases):
         left = run.deadlines.left(self)
         wait = run.retrying.after_answer(self._asked.method, status, values, self._attempts, left)
         if status == 429:
-            rest = seconds_wanted(values, run.wall_clock()) or wait
+            rest = seconds_wanted(values, run.wall_clock())
+            if not rest:  # though this answer may be final, others are to come later
+                rest = wait or (LEAST_SECONDS if rest is None else 0.0)
             if rest:
                 run.pacing.cool_down(self._origin, min(rest, MOST_OBEYED_SECONDS))
         return wait
@@ -314,7 +316,8 @@ class Fetching(Phases):
 
     def _read(self, response: Any, target: Target, fields: list[tuple[bytes, bytes]]) -> None:
         max_bytes = self._max_bytes
-        sink = None if response.code >= 400 else self._sink
+        # What 304 says is that nothing is to be written.
+        sink = None if response.code >= 400 or response.code == 304 else self._sink
         whole: bytes | None = None
         if self._request is not None:
             whole = response.take_whole()
@@ -327,7 +330,9 @@ class Fetching(Phases):
                 self._complete(response, fields, whole, len(whole))
                 return
         try:
-            decoder = decoder_for(_values(fields, b"content-encoding"))
+            # Of HEAD there is no body, whatever coding it would have.
+            coded = self._asked.method != b"HEAD"
+            decoder = decoder_for(_values(fields, b"content-encoding") if coded else [])
             if sink is not None:
                 sink.begin()
                 self._sink_is_open = True

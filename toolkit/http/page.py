@@ -35,7 +35,7 @@ class Trail(NamedTuple):
 
     Args:
         final_url: The URL that was asked last, without user and fragment.
-        seconds: How long it took in all, from its turn on.
+        seconds: How long it took in all, waiting included.
         timings: Where they went.
         attempts: How often it was tried, redirects not counted.
         redirects: The URLs that redirected, in order, without user and fragment.
@@ -60,7 +60,7 @@ class Page:
         fields: Names and values of the answer's headers, as they came.
         body: The body, decoded; empty for a download.
         size: The bytes of the body, decoded.
-        seconds: How long it took in all, from its turn on, redirects and retries included.
+        seconds: How long it took in all, waiting, redirects and retries included.
         timings: Where the seconds went.
         attempts: How often it was tried, redirects not counted.
         redirects: The URLs that redirected, in order, without user and fragment.

@@ -86,7 +86,8 @@ class Targets:
         if known is None:
             if len(self._known) >= MAX_KNOWN:
                 self._known.clear()
-            known = self._known[beginning] = parse_url(beginning + "/")
+            known = self._known[beginning] = parse_url(text)
+            return known
         return Target(known[0], known[1], known[2], path)
 
 
