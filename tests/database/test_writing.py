@@ -104,6 +104,27 @@ async def test_one_that_takes_the_whole_transaction_along_does_not_take_the_othe
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_statement_that_fails_halfway_and_keeps_the_first_half_is_undone_whole(
+    opens_at: Open, tmp_path: Path, reactor: Any
+) -> None:
+    database = await opened(opens_at, tmp_path)
+    gate = Gate()
+    first = database.transaction(gate.passes, reactor)
+    await gate.entered
+    calls: list[Any] = [
+        database.execute("INSERT INTO t VALUES (1)"),
+        database.execute("INSERT OR FAIL INTO t VALUES (5), (6), (1)"),
+        database.execute("INSERT INTO t VALUES (2), (3), (1)"),
+        database.execute("INSERT INTO t VALUES (4)"),
+    ]
+    outcomes: Any = DeferredList(calls, consumeErrors=True)
+    gate.open()
+    await first
+    assert [is_done for is_done, _ in await outcomes] == [True, False, False, True]
+    assert await numbers(database) == [1, 4]
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_constraint_that_the_commit_checks_fails_only_whom_it_concerns(
     opens_at: Open, tmp_path: Path, reactor: Any
 ) -> None:

@@ -21,6 +21,7 @@ from toolkit.database.recovery import Recovery
 from toolkit.database.session import Session
 from toolkit.database.settings import DatabaseSettings, place_of
 from toolkit.database.sql import Statements
+from toolkit.database.stopping import stop
 from toolkit.database.streaming import Stream, stream
 from toolkit.database.work import Work
 from toolkit.errors import SettingsError
@@ -66,6 +67,7 @@ class Database(Calls, Service):
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.settings = settings or DatabaseSettings()
+        self._reactor = reactor
         self._deadline_seconds = self.settings.deadline_seconds
         self.url = Masks().text(url)
         try:
@@ -127,7 +129,7 @@ class Database(Calls, Service):
         super().stopService()
         work, self._work = self._work, None
         self._recovery.stop()
-        await work.stop()
+        await stop(self._reactor, work, self.settings.drain_seconds)
         if self._health.state in ("ready", "degraded"):
             self._health.become("stopped")
 

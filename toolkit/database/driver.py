@@ -89,7 +89,7 @@ def _sqlite(
 def _postgresql(
     reactor: Any, place: Place, settings: DatabaseSettings, done: Done
 ) -> tuple[Lane, Lane, Lane | None]:
-    from toolkit.database import postgresql
+    from toolkit.database import postgresql, serving
 
     def opened(threads: Threads) -> postgresql.PostgreSQLSession:
         try:
@@ -99,7 +99,7 @@ def _postgresql(
 
     def lane(size: int) -> Lane:
         threads = Threads(reactor, "psycopg", size, postgresql.arguments(place, settings))
-        return Lane(reactor, threads, size, opened, postgresql.serve, done, at_once=True)
+        return Lane(reactor, threads, size, opened, serving.serve, done, at_once=True)
 
     lane_of_calls = lane(settings.connections)
     return lane_of_calls, lane_of_calls, lane(settings.max_streams)

@@ -43,11 +43,12 @@ class Job:
         kind: What it is.
         sql: The statement as it was written, or the function's name, for messages.
         since: When it was asked for, on the reactor's clock.
-        deadline: When it must be done.
+        seconds: How long it may take.
         result: Fires with what `call` returned.
         lane: Where it waits, and runs.
 
     Attributes:
+        deadline: When it must be done, on the reactor's clock.
         step: How far it has come; changed under its lane's lock.
         doom: Why it shall not be completed; set under that lock, before its commit begins.
         attempts: How often it was begun.
@@ -69,7 +70,7 @@ class Job:
         kind: Kind,
         sql: str,
         since: float,
-        deadline: float,
+        seconds: float,
         result: Deferred[Any],
         lane: Lane,
     ) -> None:
@@ -77,6 +78,7 @@ class Job:
         self.kind = kind
         self.sql = sql
         self.since = since
-        self.deadline = deadline
+        self.seconds = seconds
+        self.deadline = since + seconds
         self.result = result
         self.lane = lane

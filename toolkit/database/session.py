@@ -103,6 +103,11 @@ class Session(ABC):
         """Whether a transaction is open."""
 
     @property
+    def changes(self) -> int:
+        """How many rows were changed since the connection was opened, where that is known."""
+        return 0
+
+    @property
     @abstractmethod
     def dialect(self) -> str:
         """`sqlite` or `postgresql`."""

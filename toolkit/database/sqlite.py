@@ -175,6 +175,11 @@ class SQLiteSession(Session):
             raise errors.StatementError(told(str(error), sql), sql) from None
 
     @property
+    def changes(self) -> int:
+        """How many rows were changed since the connection was opened; not those undone again."""
+        return self.connection.total_changes
+
+    @property
     def in_transaction(self) -> bool:
         """Whether a transaction is open: some errors have SQLite end it itself."""
         return self.connection.in_transaction

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
-from toolkit.concurrency import within
 from toolkit.database import errors
 from toolkit.database.deadlines import Deadlines
 from toolkit.database.driver import Done, Lanes
@@ -20,7 +19,6 @@ from toolkit.database.lane import Lane
 from toolkit.database.retrying import delay_of
 from toolkit.database.session import Session
 from toolkit.database.settings import DatabaseSettings
-from toolkit.errors import TimedOut
 from toolkit.secret import MASK
 from toolkit.waiting import Waiting
 
@@ -88,7 +86,7 @@ class Work:
         lane = lane or self.lanes.of(kind)
         now = self._reactor.seconds()
         result: Deferred[Any] = Deferred(lambda _: self._cancel(job))
-        job = Job(call, kind, sql, now, now + seconds, result, lane)
+        job = Job(call, kind, sql, now, seconds, result, lane)
         if self._closed:
             result.errback(errors.Closed("the database has been stopped"))
         elif len(lane.waiting) + len(self._delayed) >= self._settings.max_waiting:
@@ -111,13 +109,14 @@ class Work:
 
     def extend(self, job: Job, seconds: float) -> None:
         """Give a job that runs another deadline, so many seconds from now."""
+        job.seconds = seconds
         job.deadline = self._reactor.seconds() + seconds
         self._deadlines.watch(job)
 
     def end(self, job: Job) -> None:
         """Interrupt a job; its Deferred fails when its thread is free."""
-        if self._withdraw(job):
-            self._fail(job, errors.Interrupted("it was ended"))
+        if self.withdraw(job):
+            self.fail(job, errors.Interrupted("it was ended"))
         else:
             job.lane.doom(job, errors.Interrupted("it was ended"))
 
@@ -134,12 +133,12 @@ class Work:
 
     def _cancel(self, job: Job) -> None:
         self.figures.cancelled += 1
-        if self._withdraw(job):
+        if self.withdraw(job):
             self._end(job)
         else:
             job.lane.doom(job, errors.Interrupted("it was cancelled"))
 
-    def _withdraw(self, job: Job) -> bool:
+    def withdraw(self, job: Job) -> bool:
         """Take a job off its queue; whether it was there."""
         delayed = self._delayed.pop(job, None)
         if delayed is not None:
@@ -149,27 +148,27 @@ class Work:
 
     def _expired(self, job: Job) -> None:
         passed = errors.DeadlinePassed(
-            f"not done within {job.deadline - job.since:.3g} s: {errors.told(job.sql)}", job.sql
+            f"not done within {job.seconds:.3g} s: {errors.told(job.sql)}", job.sql
         )
         if job.late:
-            self._give_up(job, passed)
+            self.give_up(job, passed)
             return
         self.figures.expired += 1
         job.late = True
-        if self._withdraw(job):
-            self._fail(job, passed)
+        if self.withdraw(job):
+            self.fail(job, passed)
         else:
             job.lane.doom(job, passed)
             job.deadline += GRACE_SECONDS
 
-    def _give_up(self, job: Job, error: DatabaseError) -> None:
+    def give_up(self, job: Job, error: DatabaseError) -> None:
         """Wait no longer for a thread."""
         job.lane.sever(job)
         if job.step is Step.COMMITTING:
             error = errors.OutcomeUnknown(
                 f"no answer to the commit of {errors.told(job.sql)}", job.sql
             )
-        self._fail(job, error)
+        self.fail(job, error)
 
     def _done(self, job: Job, result: Any, error: BaseException | None) -> None:
         job.step = Step.DONE
@@ -202,13 +201,14 @@ class Work:
                 self.figures.retried += 1
                 self._delayed[job] = self._reactor.callLater(delay, self._again, job)
                 return
-        self._fail(job, error)
+        self.fail(job, error)
 
     def _again(self, job: Job) -> None:
         del self._delayed[job]
         job.lane.submit(job)
 
-    def _fail(self, job: Job, error: BaseException) -> None:
+    def fail(self, job: Job, error: BaseException) -> None:
+        """Answer a job with an error."""
         self.figures.failed += 1
         self._end(job)
         if not job.result.called:
@@ -233,48 +233,14 @@ class Work:
 
     # The end
 
-    async def stop(self) -> None:
-        """Fail what waits, let what runs end within the drain time, and end the threads."""
+    def close(self) -> None:
+        """Take no more jobs."""
         self._closed = True
-        closed = errors.Closed("the database is stopping")
-        for job in list(self.unfinished):
-            if self._withdraw(job):
-                self._fail(job, closed)
-        try:
-            await self._wait_for_quiet(self._settings.drain_seconds)
-        except (TimedOut, CancelledError):
-            for job in list(self.unfinished):
-                job.lane.doom(job, closed)
-            await self._give_up_the_rest(closed)
-        finally:
-            self._deadlines.stop()
-        await self._end_lanes()
-        self.count()
 
-    async def _wait_for_quiet(self, seconds: float) -> None:
-        if self.unfinished:
-            await within(self._reactor, seconds, self._quiet.add())
+    def wait_for_quiet(self) -> Deferred[None]:
+        """Wait until no job is left, once it has been closed and there is one."""
+        return self._quiet.add()
 
-    async def _give_up_the_rest(self, closed: DatabaseError) -> None:
-        try:
-            await self._wait_for_quiet(GRACE_SECONDS)
-        except (TimedOut, CancelledError):
-            for job in list(self.unfinished):
-                self._give_up(job, closed)
-
-    async def _end_lanes(self) -> None:
-        left = self.lanes.all()
-        ended = Waiting()
-        waited = ended.add()
-
-        def end(lane: Lane) -> None:
-            left.remove(lane)
-            if not left:
-                ended.tell()
-
-        for lane in self.lanes.all():
-            lane.end(end)
-        try:
-            await within(self._reactor, GRACE_SECONDS, waited)
-        except TimedOut:
-            self._log.warn("a thread of the database hangs, and is left behind")
+    def end_watch(self) -> None:
+        """Watch over no deadline any more."""
+        self._deadlines.stop()

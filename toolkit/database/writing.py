@@ -1,8 +1,10 @@
 """Writing to SQLite: what waits is written in one transaction, and told of after its commit.
 
 One commit costs one fsync, however much it holds. So the one thread that writes takes all that
-waits into one transaction, with a savepoint each: one that fails is rolled back alone. Nobody is
-told of success before the commit has returned.
+waits into one transaction, where one that fails is rolled back alone: a function to its savepoint,
+and a single statement to where it began, for SQLite gives each statement a savepoint of its own
+(https://sqlite.org/lang_conflict.html: ABORT). Nobody is told of success before the commit has
+returned. Where SQLite does roll back more than the one, the others are written anew.
 """
 
 from __future__ import annotations
@@ -109,21 +111,27 @@ class _Group:
     def _run(self, job: Job, is_alone: bool) -> bool:
         """Run one job; whether the transaction is still there for the others."""
         session = self._session
+        has_savepoint = not is_alone and job.kind is Kind.TRANSACTION
+        has_run = False
+        before = session.changes
         try:
-            if is_alone:
-                result = job.call(session)
-            else:
+            if has_savepoint:
                 session.command("SAVEPOINT job")
-                result = job.call(session)
+            result = job.call(session)
+            has_run = True
             if not session.in_transaction:
                 raise Interrupted("its transaction was rolled back by SQLite")
             if not self._worker.begins_to_commit(job):
                 raise Interrupted("it was given up")
-            if not is_alone:
+            if has_savepoint:
                 session.command("RELEASE job")
         except BaseException as error:  # noqa: BLE001 - whatever a job raises is its own
             self._worker.post(job, None, error)
-            return not is_alone and self._roll_back_one()
+            if has_savepoint:
+                return self._roll_back_one()
+            # A statement that fails has undone itself, but for ON CONFLICT FAIL and RAISE(FAIL).
+            is_undone = not has_run and session.changes == before
+            return not is_alone and session.in_transaction and is_undone
         self._written.append((job, result))
         return True
 
