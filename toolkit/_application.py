@@ -7,7 +7,8 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
-from typing import Any
+from dataclasses import replace as replace_field
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 from twisted.application.service import IService
@@ -27,6 +28,9 @@ from toolkit.service import Shared
 from toolkit.settings import fields_of
 from toolkit.site import ServiceTable, Site
 from toolkit.transport import prompt
+
+if TYPE_CHECKING:
+    from toolkit.database.database import Database
 
 
 def application(
@@ -55,9 +59,8 @@ def application(
     reactor = prompt(reactor)  # once for all of them: they send at the end of the same turn
     limits = site.shared["site"].settings
     group = Group(reactor, limits.start_seconds, limits.stop_seconds)
-    for table in site.services:
-        shared = group.shared(table.name)
-        group.add(table.name, _made(table, shared, limits.start_seconds + LATE_SECONDS))
+    for name, service in _services(reactor, site, group, limits.start_seconds + LATE_SECONDS):
+        group.add(name, service)
     settings = _log_settings(site, daemon)
     log = None if settings is None else _log(site, settings)
     is_twistd = "nodaemon" in daemon
@@ -81,6 +84,33 @@ def application(
         },
         launcher=launcher,
     )
+
+
+def _services(reactor: Any, site: Site, group: Group, seconds: float) -> list[tuple[str, IService]]:
+    """The services of a site by name, in the order in which they start: first the database."""
+    databases: list[Database] = []
+    is_done = False
+
+    def give_database() -> Database:
+        if is_done and not databases:
+            raise ToolkitError(
+                "a service asks for shared.database in its make(): later, it is not started first",
+                "broken-service",
+            )
+        if not databases:
+            from toolkit.database.database import Database  # only where one is used
+
+            settings = site.shared["database"].settings
+            health = group.shared("database").health
+            databases.append(Database(reactor, settings.url, settings, health))
+        return databases[0]
+
+    made: list[tuple[str, IService]] = []
+    for table in site.services:
+        shared = replace_field(group.shared(table.name), give_database=give_database)
+        made.append((table.name, _made(table, shared, seconds)))
+    is_done = True
+    return [*[("database", one) for one in databases], *made]
 
 
 def _hangup(log: Log, site: Site, settle_again: Callable[[], Site] | None) -> Callable[[], None]:
