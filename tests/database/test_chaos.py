@@ -27,6 +27,7 @@ class Chaos:
         self.unknown: set[int] = set()
 
     def call(self, number: int) -> Deferred[Any]:
+        made: Deferred[Any]
         calls = self.database
         if self.chance.random() < 0.3:
             calls = calls.with_deadline(self.chance.choice([0.0005, 0.005, 0.05]))
