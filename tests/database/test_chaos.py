@@ -27,6 +27,7 @@ class Chaos:
         self.unknown: set[int] = set()
 
     def call(self, number: int) -> Deferred[Any]:
+        made: Deferred[Any]
         calls = self.database
         if self.chance.random() < 0.3:
             calls = calls.with_deadline(self.chance.choice([0.0005, 0.005, 0.05]))
@@ -40,7 +41,9 @@ class Chaos:
             made = calls.transaction(self._inserts, number, self.chance.random() < 0.3)
         else:
             made = calls.one(sql + " RETURNING x", x=number)
-        made.addCallbacks(self._is_kept, self._is_not, callbackArgs=[number], errbackArgs=[number])
+        made.addCallbacks(
+            self._is_kept, self._is_not, callbackArgs=(number,), errbackArgs=(number,)
+        )
         if self.chance.random() < 0.3:
             self.reactor.callLater(self.chance.random() * 0.05, made.cancel)
         return made
