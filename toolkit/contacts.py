@@ -81,7 +81,7 @@ class Contacts:
         Args:
             seed: Whether the sample people are added, if there is no user yet.
         """
-        await self._database.migrate(STEPS)
+        await self._database.migrate(STEPS, "contacts")
         if seed:
             try:
                 await self._database.transaction(_seed)

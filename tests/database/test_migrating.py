@@ -97,3 +97,13 @@ async def test_of_ten_processes_that_start_together_one_applies_the_steps(
     applied = sorted(program.out.strip() for program in programs)
     assert applied == ["applied [1, 2, 3]"] + ["applied []"] * 9
     assert await (await opens()).query("SELECT * FROM a") == [(2, ";")]
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_steps_of_each_name_are_counted_apart(opens: Open) -> None:
+    database = await opens()
+    assert await database.migrate(["CREATE TABLE a (x INTEGER)"], "one") == [1]
+    assert await database.migrate(["CREATE TABLE b (x INTEGER)"], "two") == [1]
+    assert await database.migrate(["CREATE TABLE a (x INTEGER)"], "one") == []
+    error = await failure(database.migrate(["CREATE TABLE c (x INTEGER)"], "two"))
+    assert "step 1 of two has changed" in str(error)

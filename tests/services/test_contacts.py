@@ -61,8 +61,11 @@ class ImmediateDatabase(Calls):
             self.connection.execute("BEGIN")
             return call(self._session)
 
-    def migrate(self, steps: Any) -> Deferred[Any]:
-        return self._submit(lambda session: migrate(session, numbered(steps)), Kind.TRANSACTION, "")
+    def migrate(self, steps: Any, name: str) -> Deferred[Any]:
+        def call(session: Any) -> list[int]:
+            return migrate(session, numbered(steps), name)
+
+        return self._submit(call, Kind.TRANSACTION, "")
 
 
 @pytest.fixture

@@ -194,7 +194,9 @@ class Database(Calls, Service):
         statement = self._statements.get(sql)
         return stream(self._work, self.settings, statement, statement.values(params), batch_rows)
 
-    def migrate(self, steps: Sequence[str] | Mapping[int, str]) -> Deferred[list[int]]:
+    def migrate(
+        self, steps: Sequence[str] | Mapping[int, str], name: str = ""
+    ) -> Deferred[list[int]]:
         """Apply the steps that have not been applied to this database, in order, once.
 
         All of them run in one transaction, under a lock: of processes that start together one
@@ -203,6 +205,8 @@ class Database(Calls, Service):
         Args:
             steps: SQL, one or several statements each, without placeholders; a sequence counts
                 from 1.
+            name: Whose steps they are, where several share a database: those of each name are
+                counted apart.
 
         Returns:
             A Deferred with the numbers of the steps that were applied. It fails with
@@ -213,7 +217,11 @@ class Database(Calls, Service):
             ordered = numbered(steps)
         except errors.MigrationError as error:
             return fail(error)
-        return self._submit(lambda session: migrate(session, ordered), Kind.TRANSACTION, "migrate")
+
+        def call(session: Session) -> list[int]:
+            return migrate(session, ordered, name)
+
+        return self._submit(call, Kind.TRANSACTION, "migrate")
 
     def figures(self) -> Figures:
         """What it has done since it was made, and what it does now; for metrics."""

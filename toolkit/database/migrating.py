@@ -14,8 +14,8 @@ TABLE = "toolkit_migrations"
 
 _LOCK = 0x746F6F6C6B6974  # PostgreSQL's advisory lock: one number for all who migrate by this
 
-_STEPS = f"SELECT number, checksum FROM {TABLE} ORDER BY number"
-_NOTE = f"INSERT INTO {TABLE} (number, checksum) VALUES ({{number}}, {{checksum}})"
+_STEPS = f"SELECT number, checksum FROM {TABLE} WHERE name = {{name}} ORDER BY number"
+_NOTE = f"INSERT INTO {TABLE} (name, number, checksum) VALUES ({{name}}, {{number}}, {{checksum}})"
 
 
 def numbered(steps: Sequence[str] | Mapping[int, str]) -> dict[int, str]:
@@ -36,12 +36,13 @@ def numbered(steps: Sequence[str] | Mapping[int, str]) -> dict[int, str]:
     return dict(sorted(given.items()))
 
 
-def migrate(session: Session, steps: dict[int, str]) -> list[int]:
+def migrate(session: Session, steps: dict[int, str], name: str = "") -> list[int]:
     """Apply the steps that were not applied before, in the transaction that is open.
 
     Args:
         session: The connection. SQLite's transaction holds the lock that others wait for.
         steps: By number, in order.
+        name: Whose steps they are: those of each name are counted apart.
 
     Returns:
         The numbers of those that were applied.
@@ -54,30 +55,33 @@ def migrate(session: Session, steps: dict[int, str]) -> list[int]:
     if session.dialect == "postgresql":
         session.command(f"SELECT pg_advisory_xact_lock({_LOCK})")
     session.script(
-        f"CREATE TABLE IF NOT EXISTS {TABLE} (number INTEGER PRIMARY KEY, checksum TEXT NOT NULL, "
-        "applied_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP)"
+        f"CREATE TABLE IF NOT EXISTS {TABLE} (name VARCHAR(100) NOT NULL, number INTEGER NOT NULL, "
+        "checksum TEXT NOT NULL, applied_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, "
+        "PRIMARY KEY (name, number))"
     )
-    applied = {row["number"]: row["checksum"] for row in session.query(compiled(_STEPS, sign), ())}
+    rows = session.query(compiled(_STEPS, sign), (name,))
+    applied = {row["number"]: row["checksum"] for row in rows}
+    whose = f" of {name}" if name else ""
     sums = {number: hashlib.sha256(sql.encode()).hexdigest() for number, sql in steps.items()}
     last = max(applied, default=0)
     for number, checksum in applied.items():
         if number not in sums:
             raise MigrationError(
-                f"step {number} was applied to this database, and is missing from the steps given: "
+                f"step {number}{whose} was applied to this database, and is missing from the steps given: "
                 "is the program older than its database?"
             )
         if sums[number] != checksum:
             raise MigrationError(
-                f"step {number} has changed since it was applied: put it back, and make the change "
+                f"step {number}{whose} has changed since it was applied: put it back, and make the change "
                 f"a new step {max(*sums, last) + 1}"
             )
     new = [number for number in steps if number not in applied]
     if new and new[0] < last:
         raise MigrationError(
-            f"step {new[0]} is new, and step {last} was applied before: number it {last + 1}"
+            f"step {new[0]}{whose} is new, and step {last} was applied before: number it {last + 1}"
         )
     note = compiled(_NOTE, sign)
     for number in new:
         session.script(steps[number])
-        session.execute(note, (number, sums[number]))
+        session.execute(note, (name, number, sums[number]))
     return new
