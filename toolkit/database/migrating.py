@@ -67,13 +67,13 @@ def migrate(session: Session, steps: dict[int, str], name: str = "") -> list[int
     for number, checksum in applied.items():
         if number not in sums:
             raise MigrationError(
-                f"step {number}{whose} was applied to this database, and is missing from the steps given: "
-                "is the program older than its database?"
+                f"step {number}{whose} was applied to this database, and is missing from the steps "
+                "given: is the program older than its database?"
             )
         if sums[number] != checksum:
             raise MigrationError(
-                f"step {number}{whose} has changed since it was applied: put it back, and make the change "
-                f"a new step {max(*sums, last) + 1}"
+                f"step {number}{whose} has changed since it was applied: put it back, and make the "
+                f"change a new step {max(*sums, last) + 1}"
             )
     new = [number for number in steps if number not in applied]
     if new and new[0] < last:
