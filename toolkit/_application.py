@@ -105,9 +105,13 @@ def _services(reactor: Any, site: Site, group: Group, seconds: float) -> list[tu
             databases.append(Database(reactor, settings.url, settings, health))
         return databases[0]
 
+    shared_table = site.shared.get("database")
+    is_configured = shared_table is not None and shared_table.places.get("url") != "default"
     made: list[tuple[str, IService]] = []
     for table in site.services:
-        shared = replace_field(group.shared(table.name), give_database=give_database)
+        shared = replace_field(
+            group.shared(table.name), give_database=give_database, has_database=is_configured
+        )
         made.append((table.name, _made(table, shared, seconds)))
     is_done = True
     return [*[("database", one) for one in databases], *made]

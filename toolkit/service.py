@@ -68,12 +68,14 @@ class Shared:
         name: The service's name in this process: `echo`, or `inbox` for `[service.inbox]`.
         health: Where the service says that it is degraded, and that it has recovered.
         give_database: Gives the database that the services of the process share.
+        has_database: Whether one was configured: `url` of the table `[database]` is set.
     """
 
     reactor: Any
     name: str = "service"
     health: Health = field(default_factory=lambda: Health("service"))
     give_database: Callable[[], Database] = _no_database
+    has_database: bool = False
 
     @property
     def database(self) -> Database:

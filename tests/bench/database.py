@@ -211,10 +211,13 @@ def _aiosqlite(path: str, what: str, at_once: int, seconds: float) -> None:
             read, write = _READ.format("?"), _WRITE.format("?", "?", "?")
 
             def reads(number: int) -> Awaitable[Any]:
-                return connection.execute_fetchall(read, (number % ROWS + 1,))
+                rows: Awaitable[Any] = connection.execute_fetchall(read, (number % ROWS + 1,))
+                return rows
 
             def writes(number: int) -> Awaitable[Any]:
-                return connection.execute_insert(write, (ROWS + 1 + number, "somebody new", 30))
+                row = (ROWS + 1 + number, "somebody new", 30)
+                done: Awaitable[Any] = connection.execute_insert(write, row)
+                return done
 
             ask = reads if what == "read" else writes
             print(await a_second(ask, at_once, seconds, _gather_tasks))
