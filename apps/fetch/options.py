@@ -54,6 +54,20 @@ def parser() -> Parser:
     return made
 
 
+def parsed(made: Parser, arguments: list[str]) -> argparse.Namespace:
+    """Parse; URLs may stand before, between and after the options.
+
+    Args:
+        made: The parser.
+        arguments: The command line, without the program. What follows `--` is a URL, however it
+            begins.
+    """
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    options = made.parse_intermixed_args(arguments[:end])
+    options.urls = [*options.urls, *arguments[end + 1 :]]
+    return options
+
+
 def _add_request(made: Parser) -> None:
     group = made.add_argument_group("what is sent")
     add = group.add_argument
