@@ -12,6 +12,7 @@ from typing import NamedTuple
 from apps.fetch.printing import printable
 from apps.fetch.result import Result
 from apps.fetch.summary import Summary, amount, duration
+from toolkit.http.urls import masked
 
 BARS = 400
 FAILURES = 50
@@ -55,6 +56,8 @@ class Bar(NamedTuple):
 
 class Report:
     """Collects a run for its report, in memory that does not grow with the number of URLs.
+
+    A page is shown to others: users and passwords in URLs are `****` there.
 
     Args:
         chance: Chooses which requests are drawn, where there are more than 400.
@@ -155,13 +158,13 @@ class Report:
         for result in self._failures:
             error = result.error
             phase, message = ("", "") if error is None else (error.phase or "", error.message)
-            yield _row(result.code, phase, result.url, message)
+            yield _row(result.code, phase, masked(result.url), message)
         yield "</table>\n"
 
 
 def _bar(bar: Bar, y: int, scale: float) -> Iterator[str]:
     result = bar.result
-    about = f"{result.code} {result.url}, {duration(max(0.0, bar.ended - bar.began))}"
+    about = f"{result.code} {masked(result.url)}, {duration(max(0.0, bar.ended - bar.began))}"
     if result.title:
         about += f", {result.title}"
     yield f"<g><title>{_safe(about)}</title>"
