@@ -128,7 +128,8 @@ class Command:
         try:
             await self._job.run()
             await self._output.drained()
-            status = 1 if self._job.summary.failed else 0
+            summary = self._job.summary
+            status = 1 if summary.failed or summary.skipped_failed else 0
         except BrokenPipeError:
             told = False
             raise
