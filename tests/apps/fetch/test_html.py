@@ -84,6 +84,7 @@ def test_it_shows_the_timeline_hosts_codes_and_failures() -> None:
     assert '<rect class="body" x="658.0"' in text
     assert "<td>stalled<td><td>http://b/<td>s</tr>" in text
     assert "<tr><td>a<td" in text
+    assert re.search(r"</svg> 50 % .*</svg> 90 % .*</svg> 99 % .*of the answers came within", text)
     assert "chosen by chance" not in text
 
 
