@@ -156,6 +156,7 @@ class Command:
         if self._bar is not None:
             self._bar.stop()
         await self._fetches.close()
+        self._job.summary.held_back = self._fetches.held_back
         seconds = max(0.0, self._reactor.seconds() - self._job.began)
         with suppress(OSError):  # nobody may read what is told
             if told and self._job.read:

@@ -21,6 +21,7 @@ class Summary:
     failed: int = 0
     bytes: int = 0
     skipped: int = 0
+    held_back: int = 0
     skipped_failed: int = 0
     codes: Counter[str] = field(default_factory=Counter)
     latencies: Latencies = field(default_factory=Latencies)
@@ -56,6 +57,9 @@ class Summary:
             parts.append("none failed")
         if self.skipped:
             parts.append(f"{self.skipped} skipped{self._failed_before()}")
+        if self.held_back:
+            tries = "try was" if self.held_back == 1 else "tries were"
+            parts.append(f"{self.held_back} more {tries} held back, as much had failed")
         if unfinished or more:
             parts.append(
                 f"{unfinished} not finished" + (", and those not yet read" if more else "")

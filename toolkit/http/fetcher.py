@@ -193,6 +193,12 @@ class Fetcher:
         page = await self.get(url)
         return title_of(page.body, page.headers.getRawHeaders(b"content-type", [None])[0])
 
+    @property
+    def held_back(self) -> int:
+        """How many tries there were not, as much had failed: of all fetches together 10 are tried
+        again, and one in ten of them, so that who is in trouble does not get twice the load."""
+        return self._run.retrying.held_back
+
     @deferred
     async def close(self) -> None:
         """Cancel the fetches in progress, and close every connection.

@@ -97,3 +97,9 @@ def test_an_unreadable_file_is_named() -> None:
     failure = OSError(2, "No such file or directory")
     assert unreadable("a\nb", failure) == "cannot read URLs from a\\nb: No such file or directory"
     assert "standard input" in unreadable("-", ValueError("it has none"))
+
+
+def test_tries_that_were_held_back_are_told() -> None:
+    summary = Summary(done=3, failed=1, held_back=2)
+    assert "2 more tries were held back, as much had failed" in summary.text(1.0)
+    assert "held back" not in Summary(done=3).text(1.0)
