@@ -102,3 +102,20 @@ def start(reactor: Any, tmp_path: Path) -> Iterator[Start]:
         if program.status is None:
             program.signal(signal.SIGKILL)
             pytest_twisted.blockon(program.ended())
+
+
+@pytest.fixture(scope="session")
+def postgresql_database() -> Iterator[str]:
+    """The URL of a PostgreSQL database of the tests' own."""
+    from tests.database.databases import new_postgresql
+
+    with new_postgresql() as url:
+        yield url
+
+
+@pytest.fixture
+def postgresql(postgresql_database: str) -> str:
+    """The URL of an empty PostgreSQL database."""
+    from tests.database.databases import emptied
+
+    return emptied(postgresql_database)

@@ -13,6 +13,7 @@ from twisted.internet.task import Clock
 from twisted.logger import ILogObserver, Logger, globalLogPublisher
 
 from toolkit._application import application
+from toolkit.database.settings import DatabaseTable
 from toolkit.document import SiteSettings
 from toolkit.errors import ToolkitError
 from toolkit.log import Log, LogSettings
@@ -187,3 +188,31 @@ def test_the_secrets_of_services_are_hidden_in_the_log(
     assert log is not None
     says(log, "with hunter2-of-a-service")
     assert capsys.readouterr().out.endswith("shop: with ****\n")
+
+
+def test_a_database_that_services_ask_for_is_one_for_all() -> None:
+    given: list[Any] = []
+
+    def make(shared: Shared, settings: JobSettings) -> Service:
+        if settings.number:
+            given.append(shared.database)
+        return Service()
+
+    settled = site(make=make)
+    settled.shared["database"] = Table("database", DatabaseTable(url="sqlite::memory:"), {})
+    application(Clock(), settled, TWIST)
+    assert len(given) == 2
+    assert given[0] is given[1]
+    assert given[0].url == "sqlite::memory:"
+
+
+def test_a_database_is_asked_for_while_the_service_is_made() -> None:
+    kept: list[Shared] = []
+
+    def make(shared: Shared, settings: JobSettings) -> Service:
+        kept.append(shared)
+        return Service()
+
+    application(Clock(), site(make=make), TWIST)
+    with pytest.raises(ToolkitError, match="in its make"):
+        _ = kept[0].database

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
         parallel_lookup as parallel_lookup,
         within as within,
     )
+    from toolkit.database.database import Database as Database
+    from toolkit.database.errors import DatabaseError as DatabaseError
+    from toolkit.database.rows import Row as Row
+    from toolkit.database.settings import DatabaseSettings as DatabaseSettings
+    from toolkit.database.transaction import Transaction as Transaction
     from toolkit.errors import ToolkitError as ToolkitError
     from toolkit.files import Change as Change, Watcher as Watcher, wait_for_file as wait_for_file
     from toolkit.group import Group as Group
@@ -52,6 +57,11 @@ if TYPE_CHECKING:
 _NAMES = {
     "collecting": ("Collected", "collect", "collect_all"),
     "concurrency": ("deferred", "for_each_limited", "gather_limited", "parallel_lookup", "within"),
+    "database.database": ("Database",),
+    "database.errors": ("DatabaseError",),
+    "database.rows": ("Row",),
+    "database.settings": ("DatabaseSettings",),
+    "database.transaction": ("Transaction",),
     "errors": ("ToolkitError",),
     "files": ("Change", "Watcher", "wait_for_file"),
     "group": ("Group",),

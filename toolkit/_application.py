@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, MutableMapping
-from typing import Any
+from dataclasses import replace as replace_field
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 from twisted.application.service import IService
@@ -24,6 +25,9 @@ from toolkit.log.secrets import Masks
 from toolkit.log.value import Values
 from toolkit.site import Site, secrets_of
 from toolkit.transport import prompt
+
+if TYPE_CHECKING:
+    from toolkit.database.database import Database
 
 
 def application(
@@ -54,13 +58,11 @@ def application(
     limits = site.shared["site"].settings
     values = _values(site)
     group = Group(reactor, limits.start_seconds, limits.stop_seconds)
-    for table in site.services:
-        shared = group.shared(table.name)
-        seconds = limits.start_seconds + LATE_SECONDS
-        try:
-            group.add(table.name, made(table, shared, seconds, values))
-        except ToolkitError as error:
-            raise ToolkitError(values.text(str(error)), error.code) from error
+    try:
+        for name, service in _services(reactor, site, group, values):
+            group.add(name, service)
+    except ToolkitError as error:
+        raise ToolkitError(values.text(str(error)), error.code) from error
     settings = _log_settings(site, daemon)
     log = None if settings is None else _log(site, settings)
     is_twistd = "nodaemon" in daemon
@@ -85,6 +87,38 @@ def application(
         launcher=launcher,
         shown=values.text,
     )
+
+
+def _services(reactor: Any, site: Site, group: Group, values: Values) -> list[tuple[str, IService]]:
+    """The services of a site by name, in the order in which they start: first the database."""
+    seconds = site.shared["site"].settings.start_seconds + LATE_SECONDS
+    databases: list[Database] = []
+    is_done = False
+
+    def give_database() -> Database:
+        if is_done and not databases:
+            raise ToolkitError(
+                "a service asks for shared.database in its make(): later, it is not started first",
+                "broken-service",
+            )
+        if not databases:
+            from toolkit.database.database import Database  # only where one is used
+
+            settings = site.shared["database"].settings
+            health = group.shared("database").health
+            databases.append(Database(reactor, settings.url, settings, health))
+        return databases[0]
+
+    shared_table = site.shared.get("database")
+    is_configured = shared_table is not None and shared_table.places.get("url") != "default"
+    services: list[tuple[str, IService]] = []
+    for table in site.services:
+        shared = replace_field(
+            group.shared(table.name), give_database=give_database, has_database=is_configured
+        )
+        services.append((table.name, made(table, shared, seconds, values)))
+    is_done = True
+    return [*[("database", one) for one in databases], *services]
 
 
 def _hangup(log: Log, site: Site, settle_again: Callable[[], Site] | None) -> Callable[[], None]:

@@ -12,6 +12,7 @@ from contextlib import redirect_stdout
 from typing import Annotated, Any
 
 from toolkit.conversion import shown_value
+from toolkit.database.settings import DatabaseTable
 from toolkit.declared import problems_of
 from toolkit.errors import SettingsError, ToolkitError
 from toolkit.lines import key_lines
@@ -42,7 +43,11 @@ class SiteSettings(Settings):
     ] = 10.0
 
 
-TABLES: dict[str, type[Settings]] = {"site": SiteSettings, "log": LogSettings}
+TABLES: dict[str, type[Settings]] = {
+    "site": SiteSettings,
+    "log": LogSettings,
+    "database": DatabaseTable,
+}
 """The tables that all services of a process share."""
 
 

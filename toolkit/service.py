@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from twisted.application.service import IService
 from twisted.logger import Logger
 
+from toolkit.errors import ToolkitError
 from toolkit.settings import Settings
+
+if TYPE_CHECKING:
+    from toolkit.database.database import Database
 
 S = TypeVar("S", bound=Settings)
 
@@ -48,6 +52,13 @@ class Health:
             self.become("ready")
 
 
+def _no_database() -> Database:
+    raise ToolkitError(
+        "there is no database here: Shared(…, give_database=lambda: database) gives one",
+        "broken-service",
+    )
+
+
 @dataclass(frozen=True)
 class Shared:
     """What a service is given besides its settings.
@@ -56,11 +67,24 @@ class Shared:
         reactor: The reactor, or in a test what stands for it.
         name: The service's name in this process: `echo`, or `inbox` for `[service.inbox]`.
         health: Where the service says that it is degraded, and that it has recovered.
+        give_database: Gives the database that the services of the process share.
+        has_database: Whether one was configured: `url` of the table `[database]` is set.
     """
 
     reactor: Any
     name: str = "service"
     health: Health = field(default_factory=lambda: Health("service"))
+    give_database: Callable[[], Database] = _no_database
+    has_database: bool = False
+
+    @property
+    def database(self) -> Database:
+        """The database that the services of the process share, of the table `[database]`.
+
+        A service asks for it in its `make`, and uses it from its start to the end of its stop: it
+        is started before all services and stopped after them, and only if one has asked.
+        """
+        return self.give_database()
 
 
 @dataclass(frozen=True)

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
 import signal
+import sys
 from typing import Any
 
-from apps.fetch.options import PROGRAM, contradiction, parser
+from apps.fetch.clashes import clash
+from apps.fetch.options import PROGRAM, contradiction, parsed, parser
 from apps.fetch.printing import unreadable
 
 
 def main() -> None:
     """Read the arguments, fetch, print."""
     parse = parser()
-    options = parse.parse_args()
-    problem = contradiction(options)
+    options = parsed(parse, sys.argv[1:])
+    problem = contradiction(options) or clash(options)
     if problem is not None:
         parse.error(problem)
+    _check_output(parse)
     descriptor = _opened(parse, options.input)
     # Until there is something to tell, and after, being asked is no reason to end.
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
@@ -40,6 +44,14 @@ async def _run(reactor: Any, options: argparse.Namespace, descriptor: int | None
     return await command.run()
 
 
+def _check_output(parse: argparse.ArgumentParser) -> None:
+    # What is opened next would get its number, and what is printed: the lines, or a body.
+    try:
+        os.fstat(1)
+    except OSError:
+        parse.exit(1, f"{PROGRAM}: standard output is closed; let it go somewhere\n")
+
+
 def _opened(parse: argparse.ArgumentParser, path: str | None) -> int | None:
     if path is None:
         return None
@@ -50,6 +62,9 @@ def _opened(parse: argparse.ArgumentParser, path: str | None) -> int | None:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         if os.path.isdir(path):
             raise IsADirectoryError(0, "it is a directory")
+        if descriptor <= 2:  # a stream that is closed: what goes there must not go here
+            low, descriptor = descriptor, fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
+            os.close(low)
     except (OSError, ValueError) as error:
         parse.exit(2, f"{PROGRAM}: {unreadable(path, error)}\n")
     return descriptor

@@ -11,14 +11,14 @@ from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 
 from apps.fetch.checking import Checksums
-from apps.fetch.partial import write_failed
+from apps.fetch.partial import BEGINNING_BYTES, write_failed
 from apps.fetch.refreshing import NOT_MODIFIED, conditions, unchanged
 from apps.fetch.request import Request
 from apps.fetch.result import Kept, Problem, Result, answered, failed, field_of
 from apps.fetch.saving import Place, Target
 from toolkit.http.failures import FetchError
 from toolkit.http.page import Page
-from toolkit.http.sink import Sink
+from toolkit.http.sink import NOWHERE, FirstBytes, Sink
 
 _BLOCKED_SECONDS = 0.02
 
@@ -91,10 +91,17 @@ class Asking:
             headers, former = self._conditional(former)
         if self._target is not None:
             return Deferred.fromCoroutine(self._save(self._target, url, headers, former))
-        asked = self._fetches.request(self._method, url, headers, self._body)
+        sink = self._sink()
+        asked = self._fetches.request(self._method, url, headers, self._body, sink)
         return asked.addCallbacks(
-            self._answered, self._failed, callbackArgs=(url, former), errbackArgs=(url,)
+            self._answered, self._failed, callbackArgs=(url, former, sink), errbackArgs=(url,)
         )
+
+    def _sink(self) -> Sink | None:
+        """Where a body goes that is not saved: no more of it is in memory than is looked at."""
+        if self._checksums is not None:
+            return None
+        return NOWHERE if self._title_of is None else FirstBytes(BEGINNING_BYTES)
 
     def _conditional(self, former: Kept) -> tuple[Headers | None, Kept | None]:
         """The headers, and the former result if the answer may be that it still counts."""
@@ -105,10 +112,13 @@ class Asking:
             return self._headers, None
         return _with(self._headers or Headers(), fields), former
 
-    def _answered(self, page: Page, url: str, former: Kept | None) -> Result:
+    def _answered(
+        self, page: Page, url: str, former: Kept | None, sink: Sink | None = None
+    ) -> Result:
         if self._title_of is None and self._checksums is None and not self._keeps:
             return answered(url, page)  # most are, and there are many
-        result = self._result(url, page, page.body)
+        body = sink.data if isinstance(sink, FirstBytes) and _is_good(page) else page.body
+        result = self._result(url, page, body)
         if self._checksums is not None and page.status < 400:
             import hashlib
 
@@ -148,7 +158,7 @@ class Asking:
             partial = place.partial
             partial.is_summed = self._checksums is not None
             page = await self._fetches.request(self._method, url, headers, self._body, partial)
-            is_good = page.status < 400 and page.status != NOT_MODIFIED
+            is_good = _is_good(page)
             result = self._result(url, page, partial.beginning if is_good else page.body)
             if is_good:
                 if self._checksums is not None:
@@ -178,6 +188,11 @@ class Asking:
         # The reactor sees to the others between two pieces.
         for waits in place.keep():
             await deferLater(self._reactor, _BLOCKED_SECONDS if waits else 0.0)
+
+
+def _is_good(page: Page) -> bool:
+    """Whether its body went to the sink."""
+    return page.status < 400 and page.status != NOT_MODIFIED
 
 
 def _with(headers: Headers, fields: Iterable[tuple[str, str]]) -> Headers:

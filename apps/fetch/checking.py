@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 
@@ -47,6 +48,8 @@ class Checksums:
         try:
             with open(path, "rb") as file:
                 for count, line in enumerate(iter(lambda: file.readline(_MAX_LINE), b""), 1):
+                    if count == 1:
+                        line = line.removeprefix(codecs.BOM_UTF8)
                     if line.strip() and not line.startswith(b"#"):
                         self._take(line.removesuffix(b"\n").removesuffix(b"\r"), count)
         except (OSError, ValueError) as error:

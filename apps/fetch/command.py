@@ -128,7 +128,8 @@ class Command:
         try:
             await self._job.run()
             await self._output.drained()
-            status = 1 if self._job.summary.failed else 0
+            summary = self._job.summary
+            status = 1 if summary.failed or summary.skipped_failed else 0
         except BrokenPipeError:
             told = False
             raise
@@ -155,6 +156,7 @@ class Command:
         if self._bar is not None:
             self._bar.stop()
         await self._fetches.close()
+        self._job.summary.held_back = self._fetches.held_back
         seconds = max(0.0, self._reactor.seconds() - self._job.began)
         with suppress(OSError):  # nobody may read what is told
             if told and self._job.read:

@@ -12,12 +12,14 @@ from typing import NamedTuple
 from apps.fetch.printing import printable
 from apps.fetch.result import Result
 from apps.fetch.summary import Summary, amount, duration
+from toolkit.http.urls import masked
 
 BARS = 400
 FAILURES = 50
 HOSTS = 50
 _WIDTH, _ROW, _LABELS = 1000, 6, 24
 _PHASES = ("queue", "name", "connect", "tls", "first_byte", "body")
+_PERCENTILES = (("first_byte", 50), ("connect", 90), ("bad", 99))  # each in its colour
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --paper: #fff; --faint: #8a929c; --line: #d8dde3;
   --queue: #c3cad2; --name: #b98ad6; --connect: #e0a13c; --tls: #d67f4a; --first_byte: #4a90d9;
@@ -35,6 +37,7 @@ text { fill: var(--faint); font: 12px system-ui, sans-serif; }
 .grid { stroke: var(--line); } .all { fill: var(--line); } .bad { fill: var(--bad); }
 .queue { fill: var(--queue); } .name { fill: var(--name); } .connect { fill: var(--connect); }
 .tls { fill: var(--tls); } .first_byte { fill: var(--first_byte); } .body { fill: var(--body); }
+table.failures td:nth-child(-n+2) { white-space: nowrap; }
 p.note { color: var(--faint); }
 """
 
@@ -55,6 +58,8 @@ class Bar(NamedTuple):
 
 class Report:
     """Collects a run for its report, in memory that does not grow with the number of URLs.
+
+    A page is shown to others: users and passwords in URLs are `****` there.
 
     Args:
         chance: Chooses which requests are drawn, where there are more than 400.
@@ -123,10 +128,7 @@ class Report:
             return
         yield "<h2>Timeline</h2>\n<p>"
         for phase in _PHASES:
-            yield (
-                f'<svg viewBox="0 0 12 12" width="12" height="12"><rect class="{phase}" width="12" '
-                f'height="12"/></svg> {phase.replace("_", " ")} &nbsp; '
-            )
+            yield _key(phase, phase.replace("_", " "))
         yield "a red mark: failed</p>\n"
         if self._count > len(self._bars):
             yield (
@@ -151,17 +153,24 @@ class Report:
         yield "<h2>Failures</h2>\n"
         if summary.failed > len(self._failures):
             yield (f'<p class="note">The first {len(self._failures)} of {summary.failed}.</p>\n')
-        yield "<table><tr><th>Code<th>Phase<th>URL<th>Message</tr>\n"
+        yield "<table class='failures'><tr><th>Code<th>Phase<th>URL<th>Message</tr>\n"
         for result in self._failures:
             error = result.error
             phase, message = ("", "") if error is None else (error.phase or "", error.message)
-            yield _row(result.code, phase, result.url, message)
+            yield _row(result.code, phase, masked(result.url), message)
         yield "</table>\n"
+
+
+def _key(name: str, meaning: str) -> str:
+    return (
+        f'<svg viewBox="0 0 12 12" width="12" height="12"><rect class="{name}" width="12" '
+        f'height="12"/></svg> {meaning} &nbsp; '
+    )
 
 
 def _bar(bar: Bar, y: int, scale: float) -> Iterator[str]:
     result = bar.result
-    about = f"{result.code} {result.url}, {duration(max(0.0, bar.ended - bar.began))}"
+    about = f"{result.code} {masked(result.url)}, {duration(max(0.0, bar.ended - bar.began))}"
     if result.title:
         about += f", {result.title}"
     yield f"<g><title>{_safe(about)}</title>"
@@ -195,16 +204,17 @@ def _latencies(summary: Summary) -> Iterator[str]:
         yield (
             f'<p class="note">The {HOSTS} that were asked most, of {len(summary.latencies)}.</p>\n'
         )
+    keys = "".join(_key(name, f"{percent} %") for name, percent in _PERCENTILES)
+    yield f"<p>{keys}of the answers came within; our own waiting is not counted</p>\n"
     yield '<table><tr><th>Host<th class="n">Answers<th class="n">50 % within<th class="n">90 %'
     yield '<th class="n">99 %<th class="n">Slowest<th></tr>\n'
     widest = max(latency.percentile(99) for _, latency in hosts) or 1.0
     for host, latency in hosts:
-        times = [latency.percentile(percent) for percent in (50, 90, 99)]
+        times = [latency.percentile(percent) for _, percent in _PERCENTILES]
         cells = "".join(f'<td class="n">{escape(duration(t))}' for t in (*times, latency.most))
         yield f'<tr><td>{_safe(host)}<td class="n">{latency.count}{cells}<td>'
         yield '<svg viewBox="0 0 200 12" width="200" height="12">'
-        names = ("first_byte", "connect", "bad")
-        for name, seconds in reversed(list(zip(names, times, strict=True))):
+        for (name, _), seconds in reversed(list(zip(_PERCENTILES, times, strict=True))):
             width = max(1.0, seconds / widest * 200)
             yield f'<rect class="{name}" width="{width:.1f}" height="12"/>'
         yield "</svg></tr>\n"

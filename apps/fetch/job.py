@@ -147,6 +147,8 @@ class Job:
         try:
             if self._selects is not None and not self._selects(url):
                 self.summary.skipped += 1
+                if self._journal is not None and self._journal.has_failed(url):
+                    self.summary.skipped_failed += 1
                 return
             former = None
             if self._journal is not None and self._refreshes:

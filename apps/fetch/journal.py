@@ -63,6 +63,15 @@ class Journal:
             return True
         return False
 
+    def has_failed(self, url: str) -> bool:
+        """Whether the URL has the result of a run before this one, and that is a failure.
+
+        Args:
+            url: As it was given.
+        """
+        number = self._known.get(url) or 0
+        return bool(number & _FAILED) and not number & _TAKEN
+
     def former(self, url: str) -> Kept | None:
         """The result the URL has so far, None where it has none.
 

@@ -22,6 +22,9 @@ Line = Callable[[Result], bytes]
 def text_line(result: Result, aligned: bool = False) -> str:
     """The line for people: status or code, bytes or `-`, milliseconds, URL, then title or message.
 
+    The milliseconds are without our own waiting, as are the percentiles in the end: `timings.queue`
+    is the line's place in our queue, and says nothing of who answered.
+
     Whatever a terminal would obey, or that would break a column, is escaped as in Python.
 
     Args:
@@ -32,7 +35,7 @@ def text_line(result: Result, aligned: bool = False) -> str:
         The line, without its end.
     """
     size = "-" if result.error is not None else str(result.bytes)
-    milliseconds = f"{result.seconds * 1000:.0f}"
+    milliseconds = f"{result.served_seconds * 1000:.0f}"
     rest = [printable(result.url)]
     if result.error is not None:
         rest.append(printable(result.error.message))

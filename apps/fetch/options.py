@@ -11,7 +11,8 @@ PROGRAM = "fetch"
 
 _DESCRIPTION = "Fetch URLs, many at once, and print a line for each as it completes."
 _EPILOG = """Each line: status, bytes, milliseconds, URL and, if asked for, title; or the error's
-code, -, milliseconds, URL, message. SIGUSR1 prints how far it is. Status 0 when all answered below
+code, -, milliseconds, URL, message. Milliseconds, and the percentiles in the end, are without our
+own waiting (timings.queue). SIGUSR1 prints how far it is. Status 0 when all answered below
 400, 1 when any did not, 2 when nothing was asked because of a mistake in the options or a file,
 130 after SIGINT, 141 when whoever read the output has gone."""
 
@@ -41,7 +42,7 @@ def parser() -> Parser:
         dest="input",
         type=_name,
         metavar="FILE",
-        help="read more URLs from it, one a line; - is stdin",
+        help="read more URLs from it, one a line, but for lines that begin with #; - is stdin",
     )
     made.add_argument("--unique", action="store_true", help="ask a URL that comes twice once")
     made.add_argument(
@@ -52,6 +53,20 @@ def parser() -> Parser:
     _add_limits(made)
     _add_trust(made)
     return made
+
+
+def parsed(made: Parser, arguments: list[str]) -> argparse.Namespace:
+    """Parse; URLs may stand before, between and after the options.
+
+    Args:
+        made: The parser.
+        arguments: The command line, without the program. What follows `--` is a URL, however it
+            begins.
+    """
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    options = made.parse_intermixed_args(arguments[:end])
+    options.urls = [*options.urls, *arguments[end + 1 :]]
+    return options
 
 
 def _add_request(made: Parser) -> None:
@@ -117,7 +132,12 @@ def _add_limits(made: Parser) -> None:
     add("--concurrency", type=count(1, 10_000), metavar="N", help="fetches at once (64)")
     add("--per-host", type=count(1, 10_000), metavar="N", help="of these to one origin (8)")
     add("--rate", type=_rate, metavar="N", help="requests a second to one origin (any)")
-    add("--timeout", type=seconds, metavar="SECONDS", help="for one URL in all (30)")
+    add(
+        "--timeout",
+        type=seconds,
+        metavar="SECONDS",
+        help="for one URL in all, once its turn has come (30)",
+    )
     add(
         "--connect-timeout",
         type=seconds,
@@ -139,7 +159,12 @@ def _add_limits(made: Parser) -> None:
     )
     add("--max-redirects", type=count(0, 100), metavar="N", help="for one URL (5)")
     add("--allow-downgrade", action="store_true", help="follow redirects from https to http")
-    add("--retries", type=count(0, 100), metavar="N", help="more tries where that is safe (2)")
+    add(
+        "--retries",
+        type=count(0, 100),
+        metavar="N",
+        help="more tries where that is safe (2); a run has 10 in all, and 1 for each 10 requests",
+    )
 
 
 def _add_trust(made: Parser) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from contextlib import suppress
 from typing import BinaryIO
 
@@ -31,17 +32,19 @@ class Partial:
     Args:
         path: The file; it is made, or emptied.
         name: What it is going to be, for messages.
+        replaces: The file it is going to be renamed to: if that is there, its mode is kept.
 
     Attributes:
         beginning: The first 256 KiB of the body.
         is_summed: Whether its checksum is wanted: it takes longer than all the rest.
     """
 
-    def __init__(self, path: str, name: str) -> None:
+    def __init__(self, path: str, name: str, replaces: str | None = None) -> None:
         self.path = path
         self.beginning = b""
         self.is_summed = False
         self._name = name
+        self._replaces = replaces
         self._file: BinaryIO | None = None
         self._sum = hashlib.sha256()
 
@@ -57,9 +60,21 @@ class Partial:
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
             descriptor = os.open(self.path, flags, 0o666)
+            self._file = open(descriptor, "wb", buffering=0)  # noqa: SIM115 - until end or drop
+            if self._replaces is not None:
+                self._keep_mode(self._replaces)
         except OSError as error:
             raise write_failed(self._name, error) from error
-        self._file = open(descriptor, "wb", buffering=0)  # noqa: SIM115 - until end or drop
+
+    def _keep_mode(self, path: str) -> None:
+        assert self._file is not None
+        try:
+            mode = os.stat(path).st_mode
+        except FileNotFoundError:
+            return
+        if stat.S_ISREG(mode):
+            # From the beginning: what others could not read, they cannot read on its way either.
+            os.fchmod(self._file.fileno(), mode & 0o777)
 
     def write(self, data: bytes) -> None:
         """Take a piece."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 
 import msgspec
 
@@ -16,7 +17,7 @@ def conditions(former: Kept | None, saves: bool, titles: bool) -> list[tuple[str
 
     Args:
         former: The result so far.
-        saves: Whether the body is saved: then it must still be where it was.
+        saves: Whether the body is saved: then it must still be where it was, as long as it was.
         titles: Whether the title is asked for: then it must be known.
 
     Returns:
@@ -24,7 +25,7 @@ def conditions(former: Kept | None, saves: bool, titles: bool) -> list[tuple[str
     """
     if former is None or former.failed or former.error is not None:
         return []
-    if saves and (former.path is None or not os.path.isfile(former.path)):
+    if saves and not _is_there(former):
         return []
     if titles and former.title is None:
         return []
@@ -34,6 +35,16 @@ def conditions(former: Kept | None, saves: bool, titles: bool) -> list[tuple[str
     if former.last_modified is not None:
         headers.append(("If-Modified-Since", former.last_modified))
     return headers
+
+
+def _is_there(former: Kept) -> bool:
+    if former.path is None:
+        return False
+    try:
+        status = os.stat(former.path)
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISREG(status.st_mode) and status.st_size == former.bytes
 
 
 def unchanged(result: Result, former: Kept) -> Kept:

@@ -73,6 +73,12 @@ class Result(msgspec.Struct, forbid_unknown_fields=True):
         return self.error is not None or self.status is None or self.status >= 400
 
     @property
+    def served_seconds(self) -> float:
+        """How long it took without what it waited for on this side: `timings.queue`."""
+        queue = self.timings.queue
+        return self.seconds if queue is None else max(0.0, self.seconds - queue)
+
+    @property
     def code(self) -> str:
         """The error's code, or else the status, as one word."""
         return str(self.status) if self.error is None else self.error.code

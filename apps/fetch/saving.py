@@ -66,7 +66,7 @@ class _Beside:
         # The process and a number: a URL given twice, or to two runs, is not written to one file.
         suffix = f".{os.getpid():x}-{serial:x}.part"
         kept = os.fsdecode(os.fsencode(last)[: 255 - len(suffix)])
-        self.partial = Partial(os.path.join(folder, kept + suffix), name)
+        self.partial = Partial(os.path.join(folder, kept + suffix), name, path)
 
     def blocks(self) -> bool:
         return False
@@ -148,8 +148,8 @@ class Folder:
 class File:
     """One URL's body in a file, a FIFO or a device, or on standard output.
 
-    A file is replaced whole; a link to one stays a link. A FIFO and a device are written in
-    place, and never replaced.
+    A file is replaced whole, and its mode stays; a link to one stays a link. A FIFO and
+    a device are written in place, and never replaced.
 
     Args:
         path: The file; `-` is standard output.

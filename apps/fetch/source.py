@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import stat
 from collections import deque
@@ -29,7 +30,7 @@ class Source:
 
     Of the file no more than one read is held; it is read again when that is used up, and the
     reactor tells when something is there, so that a slow pipe holds up nothing else. Blank
-    lines and lines that begin with # are skipped.
+    lines, lines that begin with # and a byte order mark at the beginning are skipped.
 
     Args:
         reactor: The reactor.
@@ -42,6 +43,7 @@ class Source:
         self._ready = deque(urls)
         self._descriptor = descriptor
         self._partial = b""
+        self._is_first = True  # no line of the file has been taken yet
         self._skipping = False  # inside a line that is too long
         self._waiting: deque[Deferred[str | None]] = deque()
         self._failure: Failure | None = None
@@ -161,6 +163,9 @@ class Source:
             self._skipping = True
 
     def _add(self, line: bytes) -> None:
+        if self._is_first:
+            self._is_first = False
+            line = line.removeprefix(codecs.BOM_UTF8)
         text = line.strip().decode("utf-8", "surrogateescape")
         if text and not text.startswith("#"):
             self._ready.append(text)

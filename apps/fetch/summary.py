@@ -21,6 +21,8 @@ class Summary:
     failed: int = 0
     bytes: int = 0
     skipped: int = 0
+    held_back: int = 0
+    skipped_failed: int = 0
     codes: Counter[str] = field(default_factory=Counter)
     latencies: Latencies = field(default_factory=Latencies)
 
@@ -33,7 +35,7 @@ class Summary:
         self.done += 1
         self.bytes += result.bytes
         if result.error is None:
-            self.latencies.add(result.url, result.seconds)
+            self.latencies.add(result.url, result.served_seconds)
         if result.failed:
             self.failed += 1
             self.codes[result.code] += 1
@@ -54,12 +56,21 @@ class Summary:
         else:
             parts.append("none failed")
         if self.skipped:
-            parts.append(f"{self.skipped} skipped")
+            parts.append(f"{self.skipped} skipped{self._failed_before()}")
+        if self.held_back:
+            tries = "try was" if self.held_back == 1 else "tries were"
+            parts.append(f"{self.held_back} more {tries} held back, as much had failed")
         if unfinished or more:
             parts.append(
                 f"{unfinished} not finished" + (", and those not yet read" if more else "")
             )
         return "\n".join(["; ".join(parts), *self._hosts()])
+
+    def _failed_before(self) -> str:
+        if not self.skipped_failed:
+            return ""
+        them = "it" if self.skipped_failed == 1 else "them"
+        return f", {self.skipped_failed} of them failed before; --retry-failed asks {them} again"
 
     def _hosts(self) -> Iterator[str]:
         for host, latency in self.latencies.busiest(_SHOWN_HOSTS):

@@ -5,7 +5,18 @@ from __future__ import annotations
 import argparse
 import importlib.util
 
-from tests.bench import client, echo, fetch, fetch_program, http_server, klein, log, others, startup
+from tests.bench import (
+    client,
+    database,
+    echo,
+    fetch,
+    fetch_program,
+    http_server,
+    klein,
+    log,
+    others,
+    startup,
+)
 
 
 def main() -> None:
@@ -25,12 +36,14 @@ def main() -> None:
             "startup",
             "log",
             "access-log",
+            "database",
         ],
         help="echo: 1 KB there and back again; http-server: twisted.web; klein: JSON routes beside "
         "bare Klein; client: httptools, plain and over TLS; fetch: the Fetcher beside other "
         "clients, plain and over TLS; fetch-program: apps.fetch as a whole process; others: what "
         "must not get slower; startup: --help as a whole process; log: events to a file as JSON; "
-        "access-log: a site without and with one",
+        "access-log: a site without and with one; database: SQLite and "
+        "PostgreSQL, asked by many",
     )
     parser.add_argument("--connections", type=int, nargs="+", help="at once (50; echo also 1000)")
     parser.add_argument("--urls", type=int, default=20_000, help="of fetch-program (20000)")
@@ -57,6 +70,8 @@ def main() -> None:
 
     if "log" in options.benchmarks:
         log.compare(seconds, rounds)
+    if "database" in options.benchmarks:
+        database.compare(seconds, rounds)
     if "access-log" in options.benchmarks:
         http_server.compare_access_log(options.connections or [50], seconds, rounds)
     if "startup" in options.benchmarks:

@@ -21,6 +21,8 @@ from contextlib import contextmanager
 LEFT_OUT = {
     "aiohttp": "aiohttp",
     "httpx": "httpx",
+    "aiosqlite": "aiosqlite",
+    "psycopg-pool": "psycopg_pool",
     "uvloop": "uvloop",
     "python-json-logger": "pythonjsonlogger",
     "structlog": "structlog",

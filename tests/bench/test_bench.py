@@ -108,3 +108,18 @@ def test_the_startup_benchmark_measures_every_command() -> None:
     rows = done.stdout.splitlines()[3:]
     assert len(rows) == 4
     assert all(float(row.split()[-3]) > 0 for row in rows)
+
+
+@pytest.mark.parametrize("what", ["read", "write"])
+@pytest.mark.parametrize("contender", ["adbapi", "toolkit"])
+def test_a_database_is_asked_by_each_contender(contender: str, what: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench.database", contender, "sqlite", what, "3", "0.05"],
+        cwd=Path(__file__).parent.parent.parent,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert float(done.stdout) > 0

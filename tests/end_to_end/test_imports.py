@@ -19,7 +19,7 @@ except SystemExit as end:
 print("LOADED", *sys.modules)
 """
 TWISTD = "from twisted.scripts.twistd import run; run()"
-PROGRAMS = ["fetch", "insult", "countdown", "wait_for_file", "collect"]
+PROGRAMS = ["fetch", "insult", "countdown", "wait_for_file", "collect", "copy_database"]
 
 
 async def loaded(start: Start, script: str) -> set[str]:

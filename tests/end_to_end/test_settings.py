@@ -56,7 +56,7 @@ async def test_a_credential_of_systemds_is_the_secret_and_is_never_printed(
     shown = start("twistd", "toolkit", "--config", "site.toml", "--show-settings", env=env)
     assert await shown.ended() == 0
     assert shown.err == "imported\n"
-    assert set(tomllib.loads(shown.out)) == {"site", "log", "service"}
+    assert set(tomllib.loads(shown.out)) == {"site", "log", "database", "service"}
     assert 'password = "****"  # credential toolkit.mine.password\n' in shown.out
     (needy / "site.toml").write_text(shown.out)
     program = start("twistd", "-n", "toolkit", "--config", "site.toml", env=env)

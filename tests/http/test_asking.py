@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given, strategies as st
 from twisted.internet.defer import Deferred
 from twisted.web.http_headers import Headers
@@ -149,3 +150,16 @@ def test_a_connection_lost_inside_an_upload_ends_it() -> None:
     net.peers[0].vanish()
     assert error_of(fetched).code == "disconnected"
     net.end()
+
+
+def test_what_is_no_headers_or_no_body_is_told_before_anything_is_taken() -> None:
+    net = Net(concurrency=1)
+    wrong: Any = {"X": "a"}
+    with pytest.raises(TypeError, match=r"must be twisted\.web\.http_headers\.Headers, not dict"):
+        net.fetcher.request("GET", "http://a.example/", wrong)
+    text: Any = "text"
+    with pytest.raises(TypeError, match="must be bytes, not str"):
+        net.fetcher.request("POST", "http://a.example/", None, text)
+    fetched = net.get("http://a.example/")
+    net.answer(whole(b"x"))
+    assert page_of(fetched).body == b"x"

@@ -199,9 +199,13 @@ def test_it_is_asked_only_once_more() -> None:
     wires, answered = reused()
     wires.ask(target=b"/second")
     wires.opened[1].connection.dataReceived(response())
-    wires.opened[0].end(ConnectionDone())  # the next one, reused too, is the second's
-    wires.opened[1].end(ConnectionDone())
+    wires.opened[0].end(ConnectionDone())
+    assert not wires.opened[1].connected  # it is as old, and will not do better
+    assert len(wires.opened) == 3
+    assert is_waiting(answered)
+    wires.opened[2].end(ConnectionDone())
     assert error_of(answered).code == "disconnected"
+    assert len(wires.opened) == 3
 
 
 @pytest.mark.parametrize(

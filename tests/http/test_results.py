@@ -211,3 +211,14 @@ def test_a_fetcher_has_twice_as_many_under_way_as_it_fetches_at_once() -> None:
     assert isinstance(result_of(second), FetchCancelled)
     results.cancel()
     net.end()
+
+
+def test_what_is_no_url_is_told_and_not_taken_for_the_end() -> None:
+    async def all_of(fetcher: Any, *urls: Any) -> list[Any]:
+        return [one async for one in fetcher.fetch_all(urls)]
+
+    net = Net()
+    taken = Deferred.fromCoroutine(all_of(net.fetcher, "http://a.example/", None))
+    with pytest.raises(TypeError, match="NoneType"):
+        result_of(taken)
+    result_of(net.fetcher.close())

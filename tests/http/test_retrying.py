@@ -168,6 +168,7 @@ def test_a_run_in_which_all_fails_is_tried_again_ten_times_and_for_each_tenth_re
         for tries in (1, 2):
             tried += decides.after_failure(b"GET", FetchError("", "truncated"), tries) is not None
     assert tried == 10 + 100
+    assert decides.held_back == 2_000 - tried
 
 
 def test_what_is_final_anyway_costs_the_run_nothing() -> None:
@@ -178,6 +179,7 @@ def test_what_is_final_anyway_costs_the_run_nothing() -> None:
         decides.after_answer(b"POST", 503, [], 1)
         decides.after_answer(b"GET", 503, [], 3)
         decides.after_failure(b"GET", FetchError("", "deadline"), 1)
+    assert decides.held_back == 0
     assert [decides.after_answer(b"GET", 503, [], 1) for _ in range(11)] == [0.25] * 10 + [None]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.http.net import Net, error_of, head, headers, moved, page_of, whole
 from toolkit.http.failures import FetchError
-from toolkit.http.sink import FileSink
+from toolkit.http.sink import NOWHERE, FileSink
 
 
 def written(path: Path, *pieces: bytes) -> FileSink:
@@ -238,3 +238,28 @@ def test_a_folder_that_is_removed_meanwhile_loses_no_turn(tmp_path: Path) -> Non
     fetched.cancel()
     assert error_of(fetched).code == "cancelled"
     net.end()
+
+
+def test_who_may_read_what_was_there_may_read_what_takes_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "private"
+    path.write_bytes(b"old")
+    path.chmod(0o600)
+    sink = FileSink(str(path))
+    sink.begin()
+    sink.write(b"new")
+    sink.end()
+    assert path.read_bytes() == b"new"
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("code", [200, 404])
+def test_a_body_that_nobody_wants_is_counted_and_not_kept(code: int) -> None:
+    net = Net()
+    fetched = net.fetcher.request("GET", "http://a.example/", sink=NOWHERE)
+    net.answer(b"HTTP/1.1 %d OK\r\nContent-Length: 6\r\n\r\nnot" % code)
+    net.answer(b"one")
+    page = page_of(fetched)
+    assert (page.status, page.size, page.body) == (code, 6, b"")
+    fetched = net.fetcher.request("GET", "http://a.example/", sink=NOWHERE)
+    net.answer(whole(b"whole"))
+    assert (page_of(fetched).size, page_of(fetched).body) == (5, b"")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +21,10 @@ from twisted.web.iweb import IAgent
 from zope.interface import implementer
 
 from tests.http.faults import Stall, answer, fault_server
+from toolkit.database.database import Database
+from toolkit.database.errors import Unavailable
 from toolkit.errors import SettingsError
+from toolkit.fetched import Fetched, FetchedTable
 from toolkit.service import Health, Shared
 from toolkit.services.fetcher import SERVICE, FetcherSettings, FetchRounds, make
 from toolkit.settings import Value, resolve
@@ -56,6 +61,19 @@ class MemoryAgent:
         host = uri.decode("ascii").split("/")[2]
         self.asked.append(host)
         return self.answers[host.partition(".")[0]]()
+
+
+class Told(Health):
+    """Fires when a round has ended in which something failed."""
+
+    def __init__(self, reactor: Any) -> None:
+        super().__init__("fetcher")
+        self.become("ready")
+        self.end_of_round: Deferred[None] = Deferred()
+        self._reactor = reactor
+
+    def degraded(self, reason: str) -> None:
+        self._reactor.callLater(0, self.end_of_round.callback, None)
 
 
 def refused() -> Deferred[Any]:
@@ -110,6 +128,57 @@ def test_it_is_degraded_while_some_fail_and_says_the_first(logged: list[LogEvent
     clock.advance(10)
     assert health.state == "ready"
     assert [last.failed for last in rounds.results] == [False] * 3
+    result_of(rounds.stopService())
+
+
+@pytest_twisted.ensureDeferred
+async def test_with_a_database_each_result_is_kept_for_so_many_days(
+    reactor: Any, tmp_path: Path
+) -> None:
+    database = Database(reactor, f"sqlite:{tmp_path / 'site.db'}")
+    await database.startService()
+    async with fault_server(reactor) as server:
+        urls = (server.url("/", answer(b"abc")), "http://u:secret@127.0.0.1:1/")
+        settings = FetcherSettings(urls=urls, public_only=False, retries=0, keep_days=1)
+        told = Told(reactor)
+        shared = Shared(reactor, "fetcher", told, lambda: database, True)
+        for old in (time.time() - 90_000, time.time() - 80_000):
+            await FetchedTable(database).prepare()
+            await FetchedTable(database).add(Fetched("http://old/", old, 1.0, 200, 3, ""))
+        rounds: Any = make(shared, settings)
+        rounds.startService()
+        await told.end_of_round
+        await rounds.stopService()
+        rows = await database.query(
+            "SELECT url, status, bytes, error FROM fetched ORDER BY at, url"
+        )
+    await database.stopService()
+    assert rows[0] == ("http://old/", 200, 3, "")  # not yet a day old
+    assert sorted(map(tuple, rows[1:]), key=str) == [
+        ("http://****@127.0.0.1:1/", None, 0, "connect-refused"),
+        (urls[0], 200, 3, ""),
+    ]
+
+
+def test_a_database_that_is_away_is_told_and_the_fetching_goes_on() -> None:
+    class Away:
+        def migrate(self, *_arguments: object) -> Deferred[Any]:
+            return fail(Unavailable("nobody is there"))
+
+    agent = MemoryAgent(a=lambda: succeed(Answer()))
+    clock, health = Clock(), Health("fetcher")
+    health.become("ready")
+    away: Any = Away()
+    rounds = FetchRounds(
+        Shared(clock, "fetcher", health),
+        FetcherSettings(urls=(A,), public_only=False, retries=0),
+        agent,
+        FetchedTable(away),
+    )
+    rounds.startService()
+    assert [last.status for last in rounds.results] == [200]
+    assert health.state == "degraded"
+    assert "not kept in the database: nobody is there" in health.reason
     result_of(rounds.stopService())
 
 

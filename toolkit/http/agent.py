@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["AgentSettings", "HTTPAgent", "treq_client"]
 
-_URI = re.compile(rb"(https?)://(\[[0-9A-Fa-f:.]+\]|[^/?#@:\[\]]+)(?::([0-9]{1,5}))?(?=[/?#]|$)")
+_URI = re.compile(
+    rb"(https?)://(\[[0-9A-Fa-f:.]+\]|[^/?#@:\[\]\x00-\x20\x7f]+)(?::([0-9]{1,5}))?(?=[/?#]|$)"
+)
 
 MAX_ORIGINS = 10_000
 """How many origins are remembered when nothing goes on with them."""

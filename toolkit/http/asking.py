@@ -10,6 +10,9 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IBodyProducer
 from zope.interface import implementer
 
+from toolkit.http.request import Prepared
+from toolkit.http.urls import Target
+
 PIECE_BYTES = 65_536
 
 _OF_ONE_ORIGIN = (b"authorization", b"cookie", b"host", b"proxy-authorization")
@@ -31,6 +34,27 @@ class Asked(NamedTuple):
     method: bytes = b"GET"
     headers: Headers | None = None
     body: bytes | None = None
+
+    def headers_for(self, target: Target, prepared: Prepared, cookie: bytes | None) -> Headers:
+        """The headers of the request for a URL.
+
+        Args:
+            target: What is asked for; its user is sent, unless the caller's headers have another.
+            prepared: The headers of a request that has no others, which are given back as they
+                are where that is so.
+            cookie: The value of a Cookie header, or None.
+        """
+        if self.headers is None and cookie is None and target.authorization is None:
+            return prepared
+        headers = prepared.copy()
+        if target.authorization is not None:
+            headers.setRawHeaders(b"authorization", [target.authorization])
+        if cookie is not None:
+            headers.setRawHeaders(b"cookie", [cookie])
+        if self.headers is not None:
+            for name, values in self.headers.getAllRawHeaders():
+                headers.setRawHeaders(name, values)
+        return headers
 
     def redirected(self, status: int, same_origin: bool) -> Asked:
         """What is asked of where a redirect leads (RFC 9110 §15.4, Fetch standard §4.4).

@@ -78,7 +78,9 @@ class Connector:
             A Deferred with the Connection, ready for a request. It fails with FetchError;
             cancelling it closes what was opened.
         """
-        seconds, place = self._timeout_seconds, request.origin.place
+        seconds, place, proxy = self._timeout_seconds, request.origin.place, request.origin.proxy
+        if proxy is not None:
+            place = f"{place} through the proxy {proxy.place}"
         try:
             return await within(self._reactor, seconds, self._connected(pool, request))
         except TimedOut as error:

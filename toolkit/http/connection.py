@@ -40,7 +40,7 @@ class Connection(Protocol):
 
     Args:
         pool: Is told when it is free again (`release`), and when it is gone (`lost`).
-        origin: Where it leads; its `place` is for messages, and `secure` says whether TLS comes
+        origin: Where it leads; its `peer` is for messages, and `secure` says whether TLS comes
             first.
     """
 
@@ -52,7 +52,7 @@ class Connection(Protocol):
         """Fires with None when it can be used, or with why it cannot."""
         self.reused = False
         self._pool = pool
-        self._parser = ResponseParser(origin.place)
+        self._parser = ResponseParser(origin.peer)
         self._request: Request | None = None
         self._response: Response | None = None
         self._producer: Any = None  # of a body that is not sent to its end
@@ -214,7 +214,7 @@ class Connection(Protocol):
     def _why(self, reason: Failure, in_body: bool) -> BaseException | None:
         lost = reason.value
         if not isinstance(lost, ConnectionDone):
-            return fetch_error(lost, self.origin.place, in_body)  # type: ignore[arg-type] # never None
+            return fetch_error(lost, self.origin.peer, in_body)  # type: ignore[arg-type] # never None
         try:
             self._parser.end(clean=True)
         except FetchError as error:
@@ -227,7 +227,7 @@ class Connection(Protocol):
             return False
         request.repeatable = False
         request.phase = "queue"
-        self._pool.request(request)
+        self._pool.again(request)
         return True
 
     def _send_body(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 
 from OpenSSL import SSL
@@ -109,8 +110,9 @@ def _connect_failure(error: network.ConnectError, place: str) -> FetchError:
         return FetchError(
             f"{place} did not answer in time; is the address right?", "connect-timeout"
         )
-    reason = str(error.osError or error)
-    if getattr(error.osError, "errno", None) in (errno.EMFILE, errno.ENFILE):
+    number = getattr(error.osError, "errno", error.osError)
+    reason = os.strerror(number) if isinstance(number, int) else str(error.osError or error)
+    if number in (errno.EMFILE, errno.ENFILE):
         reason = "too many files are open; lower the concurrency"
     return FetchError(f"{place} cannot be reached: {shown(reason)}", "connect-unreachable")
 

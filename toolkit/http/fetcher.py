@@ -127,11 +127,20 @@ class Fetcher:
                 and Host among them go to the URL's own origin only.
             body: The body.
             sink: Where the body of an answer below 400 goes, in place of the Page; after 304 (Not
-                Modified) it is not touched.
+                Modified) it is not touched. NOWHERE drops bodies of any status.
 
         Returns:
             As `get` does. Only a request whose method is idempotent is tried again.
+
+        Raises:
+            TypeError: The headers or the body are something else.
         """
+        if not isinstance(headers, Headers | None):
+            raise TypeError(
+                f"headers must be twisted.web.http_headers.Headers, not {type(headers).__name__}"
+            )
+        if not isinstance(body, bytes | None):
+            raise TypeError(f"a body must be bytes, not {type(body).__name__}")
         asked = Asked(method.encode("ascii", "replace"), headers, body)
         return self._fetch(url, asked, sink)
 
@@ -183,6 +192,12 @@ class Fetcher:
 
         page = await self.get(url)
         return title_of(page.body, page.headers.getRawHeaders(b"content-type", [None])[0])
+
+    @property
+    def held_back(self) -> int:
+        """How many tries there were not, as much had failed: of all fetches together 10 are tried
+        again, and one in ten of them, so that who is in trouble does not get twice the load."""
+        return self._run.retrying.held_back
 
     @deferred
     async def close(self) -> None:

@@ -12,7 +12,6 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.http_headers import Headers
 
 from toolkit.http.asking import Asked, BytesProducer
 from toolkit.http.body import abandon, decode, read_body
@@ -22,7 +21,7 @@ from toolkit.http.page import Page, Trail
 from toolkit.http.phases import Phases
 from toolkit.http.retrying import BUSY, LEAST_SECONDS, MOST_OBEYED_SECONDS, seconds_wanted
 from toolkit.http.run import Run
-from toolkit.http.sink import Sink
+from toolkit.http.sink import NOWHERE, Sink
 from toolkit.http.urls import Target, masked, redirected
 
 _log = Logger()
@@ -174,9 +173,10 @@ class Fetching(Phases):
             self._has_begun = True
             run.deadlines.watch(self, now)
             run.retrying.begin()
-        headers = self._headers(target)
-        producer = None if asked.body is None else BytesProducer(asked.body)
         try:
+            cookie = None if run.cookies is None else run.cookies.header_for(target)
+            headers = asked.headers_for(target, run.prepared, cookie)
+            producer = None if asked.body is None else BytesProducer(asked.body)
             if run.own is not None:
                 request = run.own.prepare_for(asked.method, target, headers, producer, self)
                 self._request = request
@@ -188,21 +188,6 @@ class Fetching(Phases):
                 self._wait(asking, self._answered)
         except Exception:  # noqa: BLE001 - FetchError, or what another agent raised: it is the fetch's
             self._failed(Failure())
-
-    def _headers(self, target: Target) -> Headers:
-        run, wanted = self._run, self._asked.headers
-        cookie = None if run.cookies is None else run.cookies.header_for(target)
-        if wanted is None and cookie is None and target.authorization is None:
-            return run.prepared
-        headers = run.prepared.copy()
-        if target.authorization is not None:
-            headers.setRawHeaders(b"authorization", [target.authorization])
-        if cookie is not None:
-            headers.setRawHeaders(b"cookie", [cookie])
-        if wanted is not None:
-            for name, values in wanted.getAllRawHeaders():
-                headers.setRawHeaders(name, values)
-        return headers
 
     def callback(self, response: Any) -> None:
         """Its request is answered."""
@@ -317,17 +302,19 @@ class Fetching(Phases):
     def _read(self, response: Any, target: Target, fields: list[tuple[bytes, bytes]]) -> None:
         max_bytes = self._max_bytes
         # What 304 says is that nothing is to be written.
-        sink = None if response.code >= 400 or response.code == 304 else self._sink
+        sink = self._sink
+        if (response.code >= 400 or response.code == 304) and sink is not NOWHERE:
+            sink = None
         whole: bytes | None = None
         if self._request is not None:
             whole = response.take_whole()
             if (
                 whole is not None
                 and not response.coded
-                and sink is None
+                and (sink is None or sink is NOWHERE)
                 and len(whole) <= max_bytes
             ):
-                self._complete(response, fields, whole, len(whole))
+                self._complete(response, fields, b"" if sink else whole, len(whole))
                 return
         try:
             # Of HEAD there is no body, whatever coding it would have.

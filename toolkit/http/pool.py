@@ -33,8 +33,8 @@ class Origin:
     """
 
     __slots__ = (
-        "asked", "connections", "host", "host_field", "idle", "place", "port", "proxy", "secure",
-        "waiting",
+        "asked", "connections", "host", "host_field", "idle", "peer", "place", "port", "proxy",
+        "secure", "waiting",
     )  # fmt: skip
 
     def __init__(self, scheme: bytes, host: str, port: int, proxy: Proxy | None = None) -> None:
@@ -48,6 +48,8 @@ class Origin:
         self.proxy = proxy
         # The proxy that makes a tunnel is asked for it apart; the other with each request.
         self.asked = None if self.secure else proxy
+        # Who answers, for messages.
+        self.peer = self.place if self.asked is None else f"the proxy {self.asked.place}"
         self.connections = 0
         self.idle: list[Connection] = []
         self.waiting: OrderedDict[Request, int] = OrderedDict()
@@ -136,6 +138,20 @@ class Pool:
             origin.waiting[request] = next(self._number)
             if origin.connections < self._max_per_origin:
                 self._starve(origin)
+
+    def again(self, request: Request) -> None:
+        """Send a request once more, whose connection the server had closed: over a new one.
+
+        Those that are idle beside it are as old, and will not do better.
+
+        Args:
+            request: The request.
+        """
+        for connection in request.origin.idle:
+            del self._idle[connection]
+            connection.close()
+        request.origin.idle.clear()
+        self.request(request)
 
     def cancel(self, request: Request) -> None:
         """Take a request back: from the queue, from connecting, or by closing its connection."""
@@ -270,13 +286,13 @@ class Pool:
         seconds = self.first_bytes.seconds
         connection.abort(
             FetchError(
-                f"{connection.origin.place} did not begin its answer within {seconds:g} s",
+                f"{connection.origin.peer} did not begin its answer within {seconds:g} s",
                 "first-byte-timeout",
             )
         )
 
     def _stalled(self, connection: Connection) -> None:
-        place, seconds = connection.origin.place, self.stalls.seconds
+        place, seconds = connection.origin.peer, self.stalls.seconds
         connection.abort(FetchError(f"{place} has been silent for {seconds:g} s", "stalled"))
 
     def _expire(self) -> None:

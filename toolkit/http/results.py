@@ -62,8 +62,9 @@ class Results:
 
     def _begin_some(self) -> None:
         while self._urls is not None and len(self._under_way) + len(self._ready) < self._limit:
-            url = next(self._urls, None)
-            if url is None:
+            try:
+                url = next(self._urls)
+            except StopIteration:
                 self._urls = None
                 return
             fetching = self._fetch(url)

@@ -70,6 +70,8 @@ class Retrying:
         self._retries = retries
         self._requests = 0
         self._retried = 0
+        self.held_back = 0
+        """How many tries there were not, as the whole run had tried again too often."""
 
     def begin(self) -> None:
         """Count a request, when it is sent for the first time."""
@@ -124,6 +126,7 @@ class Retrying:
         if method not in IDEMPOTENT or tries > self._retries:
             return None
         if self._retried >= SPARE_RETRIES + self._requests // REQUESTS_PER_RETRY:
+            self.held_back += 1
             return None
         doublings = min(tries - 1, 10)  # far beyond the bound, and no overflow
         wait = max(least, self._random() * min(MOST_SECONDS, LEAST_SECONDS * 2.0**doublings))

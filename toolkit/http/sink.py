@@ -35,6 +35,25 @@ class Sink(Protocol):
         ...
 
 
+class Nowhere:
+    """Takes a body that nobody wants: it is counted, and costs no memory."""
+
+    def begin(self) -> None:
+        """Begin; see `Sink`."""
+
+    def write(self, data: bytes) -> None:
+        """Drop it; see `Sink`."""
+
+    def end(self) -> None:
+        """It has been whole; see `Sink`."""
+
+    def drop(self) -> None:
+        """There is nothing; see `Sink`."""
+
+
+NOWHERE = Nowhere()
+
+
 class FirstBytes:
     """Keeps the beginning of a body.
 
@@ -92,6 +111,8 @@ class FileSink:
                 self._partial = os.path.join(folder, f".{short}.{secrets.token_hex(6)}.part")
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
                 descriptor = os.open(self._partial, flags, 0o666)
+                with suppress(FileNotFoundError):  # whom it was shown to, and no others
+                    os.fchmod(descriptor, stat.S_IMODE(os.stat(self.path).st_mode))
         except (OSError, ValueError) as error:
             self._partial = ""
             raise self._failed(error) from error

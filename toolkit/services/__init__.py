@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from toolkit.service import Declaration
 
 SERVICES = {
+    "contacts": "Keep users and their contacts in the database, behind a JSON API.",
     "countdown": "Count down to 1 on every connection, one line a second, and close it.",
     "echo": "Send back every byte received, in order.",
     "fetcher": "Fetch URLs again and again, and log what each answered.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 from twisted.application.service import IService
 from twisted.internet.defer import CancelledError, Deferred
@@ -11,7 +11,9 @@ from twisted.logger import Logger
 from twisted.web.iweb import IAgent
 
 from toolkit.concurrency import deferred, for_each_limited
+from toolkit.database.errors import DatabaseError
 from toolkit.errors import SettingsError
+from toolkit.fetched import Fetched, FetchedTable
 from toolkit.http.failures import FetchError
 from toolkit.http.fetcher import Fetcher, FetchSettings
 from toolkit.http.urls import masked, parse_url
@@ -42,6 +44,10 @@ class FetcherSettings(FetchSettings):
         bool, Meta(description="connect to addresses of the public internet only")
     ] = True
 
+    keep_days: Annotated[
+        float, Meta(gt=0, description="days that results are kept, where there is a database")
+    ] = 30.0
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.urls:
@@ -53,47 +59,30 @@ class FetcherSettings(FetchSettings):
             )
 
 
-class Fetched(NamedTuple):
-    """What a URL came to when it was fetched last.
-
-    Args:
-        url: The URL, without user and password.
-        at: When, in seconds since the epoch.
-        seconds: How long it took.
-        status: The status code, None where there was no answer.
-        bytes: The bytes of the body, decoded.
-        error: The code of the error, "" where there was an answer.
-    """
-
-    url: str
-    at: float
-    seconds: float
-    status: int | None
-    bytes: int
-    error: str
-
-    @property
-    def failed(self) -> bool:
-        """Whether there was no answer, or one of 400 or above."""
-        return self.status is None or self.status >= 400
-
-
 class FetchRounds(Periodic):
     """Fetches every URL once a round.
 
     It is degraded when a URL failed, or answered 400 or above, and has recovered when in a later
     round all answered. Its stop cancels the fetches in progress and closes every connection.
 
+    With a table each result is kept there too; while the database is away it is degraded, and goes
+    on.
+
     Args:
         shared: The reactor, and where it says how it fares.
         settings: What to fetch, and how.
         agent: Sends the requests, in place of an agent of its own.
+        table: Keeps each result; None where there is no database.
     """
 
     _log = Logger()
 
     def __init__(
-        self, shared: Shared, settings: FetcherSettings, agent: IAgent | None = None
+        self,
+        shared: Shared,
+        settings: FetcherSettings,
+        agent: IAgent | None = None,
+        table: FetchedTable | None = None,
     ) -> None:
         super().__init__(shared.reactor, settings.every_seconds, self._round, shared.health)
         self._shared = shared
@@ -101,6 +90,8 @@ class FetchRounds(Periodic):
         self._agent = agent
         self._fetcher: Fetcher | None = None
         self._last: dict[int, Fetched] = {}
+        self._table = table
+        self._is_prepared = False
 
     @property
     def results(self) -> list[Fetched]:
@@ -132,19 +123,39 @@ class FetchRounds(Periodic):
     @deferred
     async def _fetch_all(self, urls: tuple[str, ...]) -> None:
         failed: dict[int, str] = {}
+        table, lost = self._table, ""
+        if table is not None:
+            try:
+                await self._make_ready(table)
+            except DatabaseError as error:
+                table, lost = None, str(error)
 
         async def fetch(number: int) -> None:
+            nonlocal lost
             last = self._last[number] = await self._fetch(urls[number])
             if last.failed:
                 failed[number] = f"{last.url}: {last.error or last.status}"
+            if table is not None:
+                try:
+                    await table.add(last)
+                except DatabaseError as error:
+                    lost = str(error)
 
         await for_each_limited(fetch, range(len(urls)), self._settings.concurrency)
-        if failed:
+        if lost:
+            self._shared.health.degraded(f"results were not kept in the database: {lost}")
+        elif failed:
             self._shared.health.degraded(
                 f"{len(failed)} of {len(urls)} failed, the first {failed[min(failed)]}"
             )
         else:
             self._shared.health.recovered()
+
+    async def _make_ready(self, table: FetchedTable) -> None:
+        if not self._is_prepared:
+            await table.prepare()
+            self._is_prepared = True
+        await table.forget(time.time() - self._settings.keep_days * 86_400)
 
     async def _fetch(self, url: str) -> Fetched:
         assert self._fetcher is not None
@@ -174,7 +185,8 @@ class FetchRounds(Periodic):
 
 def make(shared: Shared, settings: FetcherSettings) -> IService:
     """A service that fetches what the settings name."""
-    return FetchRounds(shared, settings)
+    table = FetchedTable(shared.database) if shared.has_database else None
+    return FetchRounds(shared, settings, table=table)
 
 
 SERVICE = Declaration(FetcherSettings, make)

@@ -57,6 +57,7 @@ class FakeFetcher:
         self.answers = answers or {}
         self.asked: list[tuple[str, str, list[tuple[bytes, list[bytes]]], bytes | None]] = []
         self.waiting: dict[int, tuple[Deferred[Page], Sink | None]] = {}
+        self.sinks: list[Sink | None] = []
         self.most = 0
 
     def request(
@@ -69,6 +70,7 @@ class FakeFetcher:
     ) -> Deferred[Page]:
         fields = [(key, list(values)) for key, values in (headers or Headers()).getAllRawHeaders()]
         self.asked.append((method, url, fields, body))
+        self.sinks.append(sink)
         number = len(self.asked)
 
         def cancelled(asked: Deferred[Page]) -> None:

@@ -13,10 +13,12 @@ from twisted.internet.task import Clock
 from apps.fetch.asking import Asking, TitleOf
 from apps.fetch.checking import Checksums
 from apps.fetch.naming import name_for
+from apps.fetch.partial import BEGINNING_BYTES
 from apps.fetch.request import Request
 from apps.fetch.result import Kept, Result
 from apps.fetch.saving import File, Folder
 from tests.apps.fetch.fetching import URL, FakeFetcher, error, kept, page
+from toolkit.http.sink import NOWHERE
 from toolkit.testing import is_waiting, result_of
 
 
@@ -68,6 +70,21 @@ def test_a_title_is_found_where_it_is_asked_for(tmp_path: Path) -> None:
     assert asked(fetcher).title is None
     assert asked(fetcher, titles=True).title == "hello"
     assert asked(fetcher, Folder(str(tmp_path)), titles=True).title == "hello"
+
+
+def test_of_a_body_that_is_not_saved_no_more_is_kept_than_is_looked_at(tmp_path: Path) -> None:
+    fetcher = FakeFetcher({URL: page(body=b"x" * (BEGINNING_BYTES + 1))})
+    assert asked(fetcher).bytes == BEGINNING_BYTES + 1
+    assert asked(fetcher, keeps=True).bytes == BEGINNING_BYTES + 1
+    assert fetcher.sinks == [NOWHERE, NOWHERE]
+    assert asked(fetcher, titles=True).title == "x" * BEGINNING_BYTES
+    asked(fetcher, None, checksums(tmp_path, b""))
+    assert fetcher.sinks[3:] == [None]  # the checksum is that of the whole
+
+
+def test_the_title_of_a_page_that_says_no_is_found_too() -> None:
+    found = asked(FakeFetcher({URL: page(status=404, body=b"gone")}), titles=True)
+    assert (found.status, found.title) == (404, "gone")
 
 
 def test_a_journal_gets_what_the_url_can_be_asked_again_by() -> None:

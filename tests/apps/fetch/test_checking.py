@@ -71,6 +71,10 @@ def test_comments_blank_lines_and_dos_line_ends_are_no_harm(tmp_path: Path) -> N
     assert (known.expected("u", "a"), known.expected("u", "b")) == (SUM, OTHER)
 
 
+def test_a_byte_order_mark_at_the_beginning_is_skipped(tmp_path: Path) -> None:
+    assert checksums(tmp_path, f"\ufeff{SUM.hex()}  a\n").expected("u", "a") == SUM
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

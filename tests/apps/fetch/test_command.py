@@ -196,7 +196,9 @@ async def test_the_failed_are_asked_again_when_wanted(reactor: Any, tmp_path: Pa
         arguments = ("--journal", str(journal), good, bad)
         assert (await outcome(reactor, *arguments))[0] == 1
         server.answers["/"] = answer(b"x")
-        assert (await outcome(reactor, *arguments))[1].out == b""
+        status, command = await outcome(reactor, *arguments)
+        assert (status, command.out) == (1, b"")
+        assert b"; 2 skipped, 1 of them failed before; --retry-failed asks it again" in command.err
         status, command = await outcome(reactor, "--retry-failed", *arguments)
     assert status == 0
     assert [line[3] for line in command.columns] == [bad]

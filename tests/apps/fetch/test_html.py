@@ -84,7 +84,19 @@ def test_it_shows_the_timeline_hosts_codes_and_failures() -> None:
     assert '<rect class="body" x="658.0"' in text
     assert "<td>stalled<td><td>http://b/<td>s</tr>" in text
     assert "<tr><td>a<td" in text
+    assert re.search(r"</svg> 50 % .*</svg> 90 % .*</svg> 99 % .*of the answers came within", text)
     assert "chosen by chance" not in text
+
+
+def test_it_shows_no_password() -> None:
+    report, summary = Report(), Summary()
+    url = "http://me:secret@a.example/"
+    for each in (answered(url, page()), failed(url, error())):
+        summary.add(each)
+        report.add(each, 0.0, 1.0)
+    text = report.page(summary, 2.0)
+    assert "secret" not in text
+    assert text.count("http://****@a.example/") == 3
 
 
 def test_of_many_requests_some_are_drawn_and_it_says_so() -> None:

@@ -44,6 +44,16 @@ def test_what_has_a_result_is_not_asked_again(tmp_path: Path) -> None:
     assert urls_in(path) == [("http://a/", 200), ("http://b/", 500)]
 
 
+def test_it_knows_which_failed_in_a_run_before(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    filled(path, kept("http://a/"), kept("http://b/", 500))
+    journal = Journal(str(path))
+    assert journal.take("http://c/")
+    journal.add(kept("http://c/", 500))
+    assert [journal.has_failed(f"http://{name}/") for name in "abcd"] == [False, True, False, False]
+    journal.close()
+
+
 def test_the_failed_are_asked_again_and_stand_there_once(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     filled(path, kept("http://a/"), kept("http://b/", 500), kept("http://c/", 404))

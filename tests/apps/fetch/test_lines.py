@@ -19,9 +19,15 @@ REFUSED = failed("http://b.example/", error(message="b.example:80 refused it"))
 
 
 def test_a_line_for_a_pipe_has_tabs() -> None:
-    assert text_line(OK) == f"200\t12345\t31\t{URL}"
+    assert text_line(OK) == f"200\t12345\t30\t{URL}"
     assert text_line(REFUSED) == "connect-refused\t-\t0\thttp://b.example/\tb.example:80 refused it"
-    assert text_line(answered(URL, page(), "A\ttitle")) == f"200\t5\t31\t{URL}\tA\\ttitle"
+    assert text_line(answered(URL, page(), "A\ttitle")) == f"200\t5\t30\t{URL}\tA\\ttitle"
+
+
+def test_the_milliseconds_are_without_our_own_waiting() -> None:
+    found = answered(URL, page(seconds=9.0, timings=Timings(queue=8.5, body=0.5)))
+    assert text_line(found) == f"200\t5\t500\t{URL}"
+    assert found.seconds == 9.0
 
 
 def test_a_line_for_a_terminal_has_columns() -> None:
@@ -83,7 +89,7 @@ def test_lines_of_each_form_have_their_ends_and_csv_its_header() -> None:
     assert header == ",".join(COLUMNS).encode() + b"\r\n"
     assert row(OK).endswith(b"\r\n")
     header, text = line_maker("text")
-    assert (header, text(OK)) == (b"", f"200\t12345\t31\t{URL}\n".encode())
+    assert (header, text(OK)) == (b"", f"200\t12345\t30\t{URL}\n".encode())
 
 
 @pytest.mark.parametrize(("encoding", "said"), [("ascii", b"\\xe9"), ("utf-8", b"\xc3\xa9")])

@@ -191,6 +191,10 @@ async def test_with_public_only_nothing_inside_is_connected_to(reactor: Any) -> 
     [
         ((), "there is no URL"),
         (("-i", "/no/such/file"), "cannot read URLs from /no/such/file: No such file"),
+        (
+            ("-i", "/no/urls", "--report", "/no/urls"),
+            "-i and --report both name /no/urls; give each",
+        ),
         (("-i", "."), "cannot read URLs from .: it is a directory"),
         (("-i", os.devnull), f"cannot read URLs from {os.devnull}: it has none"),
         (("--nonsense", "http://a/"), "--nonsense"),
@@ -210,6 +214,41 @@ async def test_wrong_usage_is_one_line_and_status_2(
     assert command.err.startswith(b"fetch: ")
     assert command.err.count(b"\n") == 1
     assert said in command.err.decode()
+
+
+@pytest_twisted.ensureDeferred
+async def test_options_stand_between_urls(reactor: Any) -> None:
+    status, command = await outcome(reactor, "nonsense", "--format", "text", "-q", "nonsense")
+    assert (status, len(command.columns), command.err) == (1, 2, b"")
+
+
+@pytest.mark.parametrize("arguments", [(), ("-o", "-"), ("--dry-run",)])
+@pytest_twisted.ensureDeferred
+async def test_with_standard_output_closed_nothing_is_asked(
+    reactor: Any, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    path = tmp_path / "urls"
+    async with fault_server(reactor) as server:
+        path.write_text(server.url("/", answer(b"x")))
+        named = arguments or ("-i", str(path))  # opened, it would get the number 1
+        script = 'exec "$0" -m apps.fetch "$@" >&-'
+        command = start(reactor, *named, server.url("/"), shell=script)
+        assert await command.done == 1
+        assert server.connections == 0
+    assert command.err == b"fetch: standard output is closed; let it go somewhere\n"
+
+
+@pytest_twisted.ensureDeferred
+async def test_with_the_other_standard_streams_closed_it_works(
+    reactor: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "urls"
+    path.write_text("nonsense\n")
+    script = 'exec "$0" -m apps.fetch "$@" 0>&- 2>&-'
+    command = start(reactor, "-i", str(path), shell=script)
+    assert await command.done == 1
+    assert [line[3] for line in command.columns] == ["nonsense"]
+    assert path.read_text() == "nonsense\n"
 
 
 @pytest_twisted.ensureDeferred

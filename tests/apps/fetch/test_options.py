@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from apps.fetch.fetch_settings import fetch_settings
-from apps.fetch.options import contradiction, parser
+from apps.fetch.options import contradiction, parsed, parser
 from toolkit.http.fetcher import FetchSettings
 
 A = "http://a/"
@@ -50,6 +50,18 @@ def test_what_contradicts_itself_is_refused(arguments: list[str], said: str) -> 
 )
 def test_what_does_not_is_taken(arguments: list[str]) -> None:
     assert contradiction(parser().parse_args(arguments)) is None
+
+
+def test_urls_stand_before_between_and_after_the_options() -> None:
+    options = parsed(parser(), ["A", "--title", "B", "-o", "x", "C"])
+    assert (options.urls, options.title, options.output) == (["A", "B", "C"], True, "x")
+    assert parsed(parser(), ["-i", "x"]).urls == []
+
+
+def test_what_follows_two_dashes_is_no_option() -> None:
+    options = parsed(parser(), ["A", "--title", "--", "--report=x", "-q", "--"])
+    assert options.urls == ["A", "--report=x", "-q", "--"]
+    assert (options.report, options.quiet) == (None, False)
 
 
 def test_what_is_not_given_is_as_the_settings_have_it() -> None:

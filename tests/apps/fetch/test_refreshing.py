@@ -23,12 +23,14 @@ def test_nothing_is_sent_for_what_is_not_known_or_failed() -> None:
     assert conditions(kept(status=404, etag='"1"'), saves=False, titles=False) == []
 
 
-def test_a_file_that_is_gone_is_asked_for_whole(tmp_path: Path) -> None:
+def test_a_file_that_is_gone_or_of_another_size_is_asked_for_whole(tmp_path: Path) -> None:
     former = kept(etag='"1"')
     assert conditions(former, saves=True, titles=False) == []
     former.path = str(tmp_path / "saved")
     assert conditions(former, saves=True, titles=False) == []
-    (tmp_path / "saved").write_bytes(b"")
+    (tmp_path / "saved").write_bytes(b"hell")  # cut off, by whoever
+    assert conditions(former, saves=True, titles=False) == []
+    (tmp_path / "saved").write_bytes(b"hello")
     assert conditions(former, saves=True, titles=False) == [("If-None-Match", '"1"')]
 
 

@@ -57,6 +57,23 @@ def test_the_name_beside_is_not_too_long_for_a_file_system(tmp_path: Path) -> No
     assert path.read_bytes() == b"x"
 
 
+def test_a_file_that_was_there_keeps_its_mode(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    path.chmod(0o600)
+    saved = tmp_path / name_for(URL)
+    saved.write_bytes(b"old")
+    saved.chmod(0o664)
+    place = File(str(path)).place(URL)
+    place.partial.begin()  # and on its way nobody else can read it either
+    assert stat.S_IMODE(os.stat(place.partial.path).st_mode) == 0o600
+    place.drop()
+    put(File(str(path)).place(URL), b"new")
+    put(Folder(str(tmp_path)).place(URL), b"new")
+    assert (path.read_bytes(), saved.read_bytes()) == (b"new", b"new")
+    assert [stat.S_IMODE(each.stat().st_mode) for each in (path, saved)] == [0o600, 0o664]
+
+
 def test_a_link_stays_a_link(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "file").write_bytes(b"old")

@@ -51,6 +51,15 @@ def pipe() -> Iterator[tuple[int, int]]:
             continue
 
 
+def test_a_byte_order_mark_at_the_beginning_is_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "path"
+    readers = Readers()
+    for begins, found in ((b"http://b/", ["http://a/", "http://b/"]), (b"# c", ["http://a/"])):
+        path.write_bytes(b"\xef\xbb\xbf" + begins + b"\n\xef\xbb\xbfc")
+        source = Source(readers, ["http://a/"], os.open(path, os.O_RDONLY))
+        assert everything(source, readers) == [*found, "\ufeffc"]
+
+
 def test_those_named_come_first_then_the_lines(tmp_path: Path) -> None:
     path = tmp_path / "urls"
     path.write_bytes(b"# a comment\n\n  http://b/ \r\nhttp://c/\xff\n   \n  # another\nhttp://d/")

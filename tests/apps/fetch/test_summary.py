@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from apps.fetch.printing import printable, unreadable
-from apps.fetch.result import failed
+from apps.fetch.result import answered, failed
 from apps.fetch.summary import Summary, amount, duration
-from tests.apps.fetch.fetching import error, result
+from tests.apps.fetch.fetching import URL, error, page, result
+from toolkit.http.page import Timings
 
 OK = result(body=b"x" * 12345)
 REFUSED = failed("http://b.example/", error())
@@ -23,7 +24,7 @@ def test_the_summary_has_totals_and_what_failed() -> None:
         summary.add(each)
     assert summary.text(2.34).splitlines() == [
         "4 URLs in 2.3 s; 12350 bytes; 3 failed (connect-refused 2, 404 1)",
-        "a.example: 2 answers, 50 % within 31 ms, 90 % within 31 ms, 99 % within 31 ms",
+        "a.example: 2 answers, 50 % within 30 ms, 90 % within 30 ms, 99 % within 30 ms",
     ]
 
 
@@ -34,12 +35,22 @@ def test_the_summary_says_what_was_not_finished_or_skipped() -> None:
     assert first == "1 URL in 1.0 s; 12345 bytes; none failed"
     assert host.startswith("a.example: 1 answer, ")
     assert summary.text(1, 3).splitlines()[0].endswith("; 3 not finished")
-    summary.skipped = 2
+    summary.skipped = 9
+    summary.skipped_failed = 3
+    said = "; 9 skipped, 3 of them failed before; --retry-failed asks them again"
+    assert summary.text(1).splitlines()[0].endswith(said)
+    summary.skipped, summary.skipped_failed = 2, 0
     assert (
         summary.text(1, 3, more=True)
         .splitlines()[0]
         .endswith("; 2 skipped; 3 not finished, and those not yet read")
     )
+
+
+def test_percentiles_are_without_our_own_waiting() -> None:
+    summary = Summary()
+    summary.add(answered(URL, page(seconds=9.0, timings=Timings(queue=8.5, body=0.5))))
+    assert "99 % within 500 ms" in summary.text(9)
 
 
 def test_of_many_hosts_the_busiest_are_shown() -> None:
@@ -86,3 +97,9 @@ def test_an_unreadable_file_is_named() -> None:
     failure = OSError(2, "No such file or directory")
     assert unreadable("a\nb", failure) == "cannot read URLs from a\\nb: No such file or directory"
     assert "standard input" in unreadable("-", ValueError("it has none"))
+
+
+def test_tries_that_were_held_back_are_told() -> None:
+    summary = Summary(done=3, failed=1, held_back=2)
+    assert "2 more tries were held back, as much had failed" in summary.text(1.0)
+    assert "held back" not in Summary(done=3).text(1.0)

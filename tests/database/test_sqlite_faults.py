@@ -1,0 +1,198 @@
+"""What can be wrong with a file, each with its own error."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet.defer import DeferredList
+from twisted.internet.task import deferLater
+
+from tests.database.databases import Open
+from tests.database.test_database import failure
+from toolkit.database import errors
+from toolkit.database.database import Database
+
+NOBODY = 65534
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_full_disk_is_told_and_what_fits_is_still_written(
+    opens_at: Open, tmp_path: Path
+) -> None:
+    database = await opens_at(f"sqlite:{tmp_path / 'test.db'}")
+    await database.execute("CREATE TABLE t (x BLOB)")
+    await database.execute("PRAGMA max_page_count = 20")
+    insert = "INSERT INTO t VALUES (zeroblob({size}))"
+    sizes = [10, 500_000, 20, 500_000, 30]
+    calls: Any = [database.execute(insert, size=size) for size in sizes]
+    outcomes: Any = await DeferredList(calls, consumeErrors=True)
+    assert [is_done for is_done, _ in outcomes] == [True, False, True, False, True]
+    assert {failed.type for is_done, failed in outcomes if not is_done} == {errors.DiskFull}
+    assert (await database.one("SELECT sum(length(x)) FROM t"))[0] == 60
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_database_opened_for_reading_is_read_and_not_written(
+    opens_at: Open, tmp_path: Path
+) -> None:
+    path = tmp_path / "test.db"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE t (x)")
+    database = await opens_at(f"sqlite:{path}?mode=ro")
+    assert await database.query("SELECT * FROM t") == []
+    error = await failure(database.execute("INSERT INTO t VALUES (1)"))
+    assert isinstance(error, errors.ReadOnly)
+    assert str(path) in str(error)
+
+
+AS_NOBODY = f"""
+import os, sys
+from toolkit import run
+from toolkit.database.database import Database
+from toolkit.database.errors import ReadOnly
+
+async def main(reactor):
+    first = Database(reactor, "sqlite::memory:")
+    await first.startService()
+    await first.execute("CREATE TABLE t (x)")
+    await first.stopService()
+    if os.geteuid() == 0:  # who may write any file
+        os.setuid({NOBODY})
+    database = Database(reactor, sys.argv[1])
+    await database.startService()
+    assert await database.query("SELECT * FROM t") == []
+    try:
+        await database.execute("INSERT INTO t VALUES (1)")
+    except ReadOnly as error:
+        print(error.code)
+    await database.stopService()
+
+run(main)
+"""
+
+
+def test_a_file_that_may_not_be_written_is_read_and_told() -> None:
+    # The folders that pytest makes are closed to others.
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "test.db")
+        with closing(sqlite3.connect(path)) as other:
+            other.execute("CREATE TABLE t (x)")
+        path.chmod(0o444)
+        Path(folder).chmod(0o555)
+        done = subprocess.run(
+            [sys.executable, "-c", AS_NOBODY, f"sqlite:{path}"],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        assert (done.stdout, done.stderr) == ("read-only\n", "")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_file_locked_by_another_is_waited_for_and_then_told(
+    opens_at: Open, tmp_path: Path, reactor: Any
+) -> None:
+    path = tmp_path / "test.db"
+    database = await opens_at(f"sqlite:{path}", busy_seconds=0.3)
+    await database.execute("CREATE TABLE t (x)")
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        began = reactor.seconds()
+        error = await failure(database.execute("INSERT INTO t VALUES (1)"))
+        assert isinstance(error, errors.Busy)
+        assert str(path) in str(error)
+        assert 0.25 < reactor.seconds() - began < 1.5
+        waiting = database.execute("INSERT INTO t VALUES (2)")
+        await deferLater(reactor, 0.1)
+        other.execute("COMMIT")
+        assert await waiting == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_waiting_for_a_lock_ends_with_the_deadline(
+    opens_at: Open, tmp_path: Path, reactor: Any
+) -> None:
+    path = tmp_path / "test.db"
+    database = await opens_at(f"sqlite:{path}", busy_seconds=60)
+    await database.execute("CREATE TABLE t (x)")
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        began = reactor.seconds()
+        call = database.with_deadline(0.2).execute("INSERT INTO t VALUES (1)")
+        assert isinstance(await failure(call), errors.DeadlinePassed)
+        assert reactor.seconds() - began < 1
+    assert await database.query("SELECT * FROM t") == []
+
+
+@pytest.mark.parametrize(
+    "content", [b"no database, but some text " * 100, b"SQLite format 3\0" + b"x" * 5000]
+)
+@pytest_twisted.ensureDeferred
+async def test_a_file_that_is_no_database_fails_the_start(
+    opens_at: Open, tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "test.db"
+    path.write_bytes(content)
+    error = await failure(opens_at(f"sqlite:{path}"))
+    assert isinstance(error, errors.Corrupt)
+    assert str(path) in str(error)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_page_that_is_damaged_fails_the_calls_that_read_it(
+    opens_at: Open, tmp_path: Path
+) -> None:
+    path = tmp_path / "test.db"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE good (x)")
+        other.execute("CREATE TABLE bad (x)")
+        other.executemany("INSERT INTO bad VALUES (?)", [("x" * 100,)] * 200)
+        other.commit()
+        size = other.execute("PRAGMA page_size").fetchone()[0]
+        root = other.execute("SELECT rootpage FROM sqlite_master WHERE name = 'bad'").fetchone()[0]
+    with path.open("r+b") as file:
+        file.seek((root - 1) * size)
+        file.write(b"\xff" * size)
+    database = await opens_at(f"sqlite:{path}")
+    assert isinstance(await failure(database.query("SELECT * FROM bad")), errors.Corrupt)
+    assert await database.query("SELECT * FROM good") == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_folder_that_is_not_there_fails_the_start(opens_at: Open, tmp_path: Path) -> None:
+    error = await failure(opens_at(f"sqlite:{tmp_path}/nowhere/test.db"))
+    assert isinstance(error, errors.Unavailable)
+    assert "no such folder" in str(error)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_name_with_what_means_something_in_a_uri_is_a_name(
+    opens_at: Open, tmp_path: Path
+) -> None:
+    database: Database = await opens_at(f"sqlite:{tmp_path}/a%20 #b.db")
+    await database.execute("CREATE TABLE t (x)")
+    assert (tmp_path / "a%20 #b.db").exists()
+
+
+@pytest_twisted.ensureDeferred
+async def test_threads_do_not_pile_up(opens_at: Open, tmp_path: Path, reactor: Any) -> None:
+    before = threading.active_count()
+    for _ in range(5):
+        database: Database = await opens_at(f"sqlite:{tmp_path}/test.db")
+        await database.query("SELECT 1")
+        await database.stopService()
+    for _ in range(100):
+        if threading.active_count() <= before + 1:
+            break
+        await deferLater(reactor, 0.01)
+    assert threading.active_count() <= before + 1

@@ -1,0 +1,128 @@
+"""Contacts are kept, in SQLite and PostgreSQL alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet.defer import gatherResults
+from twisted.logger import LogEvent
+
+from tests.database.databases import Open, opener, sqlite_url
+from toolkit.contacts import SAMPLE, Contacts, UnknownContact, UnknownUser, User
+from toolkit.database.database import Database
+from toolkit.database.errors import UniqueViolation
+
+
+@pytest.fixture
+def opens(reactor: Any) -> Iterator[Open]:
+    with opener(reactor) as start:
+        yield start
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, opens: Open, tmp_path: Path) -> Database:
+    if request.param == "postgresql":
+        url: str = request.getfixturevalue("postgresql")
+    else:
+        url = sqlite_url(tmp_path)
+    opened: Database = pytest_twisted.blockon(opens(url))
+    return opened
+
+
+@pytest.fixture
+def contacts(database: Database) -> Contacts:
+    made = Contacts(database)
+    pytest_twisted.blockon(made.prepare(seed=True))
+    return made
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_sample_people_are_there_once(contacts: Contacts) -> None:
+    await contacts.prepare(seed=True)
+    for username, (name, known) in SAMPLE.items():
+        assert await contacts.get_user(username) == User(username, name)
+        assert await contacts.get_contacts(username) == sorted(known)
+
+
+@pytest_twisted.ensureDeferred
+async def test_sample_people_are_not_mixed_with_others(contacts: Contacts) -> None:
+    for username in SAMPLE:
+        await contacts.remove_user(username)
+    await contacts.add_user(User("zoe", "Zoe Zeller"))
+    await contacts.prepare(seed=True)
+    assert await contacts.get_user_name("ann") == "(unknown)"
+
+
+@pytest_twisted.ensureDeferred
+async def test_several_that_start_together_seed_once(database: Database) -> None:
+    await gatherResults([Contacts(database).prepare(seed=True) for _ in range(5)])
+    assert await Contacts(database).get_contacts("ben") == ["ann"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_nobody_is_unknown(contacts: Contacts) -> None:
+    with pytest.raises(UnknownUser, match="there is no user 'zoe'"):
+        await contacts.get_user("zoe")
+    assert await contacts.get_user_name("zoe") == "(unknown)"
+    with pytest.raises(UnknownUser):
+        await contacts.get_contacts("zoe")
+    with pytest.raises(UnknownUser):
+        await contacts.remove_user("zoe")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_look_up_of_several_names_all(contacts: Contacts) -> None:
+    found = await contacts.parallel_lookup(["ann", "zoe", "ben", "ann"])
+    assert found == {"ann": "Ann Archer", "zoe": "(unknown)", "ben": "Ben Baker"}
+    assert list(found) == ["ann", "zoe", "ben"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_look_up_that_fails_gives_none(
+    contacts: Contacts, database: Database, logged: list[LogEvent]
+) -> None:
+    await database.stopService()
+    assert await contacts.parallel_lookup(["ann"]) == {"ann": None}
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_user_is_added_once_and_may_be_renamed(contacts: Contacts) -> None:
+    await contacts.add_user(User("zoe", "Zoe"))
+    with pytest.raises(UniqueViolation):
+        await contacts.add_user(User("zoe", "Another"))
+    assert await contacts.put_user(User("zoe", "Zoe Zeller")) is False
+    assert await contacts.put_user(User("yan", "Yan")) is True
+    assert await contacts.get_user_name("zoe") == "Zoe Zeller"
+    assert await contacts.get_contacts("zoe") == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_who_is_removed_is_nobodys_contact_any_more(contacts: Contacts) -> None:
+    await contacts.remove_user("dora")
+    assert await contacts.get_contacts("ann") == ["ben", "cleo"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_contact_is_added_once_and_removed_once(contacts: Contacts) -> None:
+    await contacts.add_contact("emil", "ann")
+    with pytest.raises(UniqueViolation):
+        await contacts.add_contact("emil", "ann")
+    assert await contacts.get_contacts("emil") == ["ann"]
+    await contacts.remove_contact("emil", "ann")
+    with pytest.raises(UnknownContact, match="'emil' has no contact 'ann'"):
+        await contacts.remove_contact("emil", "ann")
+
+
+@pytest_twisted.ensureDeferred
+async def test_all_contacts_are_replaced_or_none(contacts: Contacts) -> None:
+    await contacts.put_contacts("ann", ["emil", "ben", "emil"])
+    assert await contacts.get_contacts("ann") == ["ben", "emil"]
+    with pytest.raises(UnknownUser, match="'zoe'"):
+        await contacts.put_contacts("ann", ["cleo", "zoe"])
+    assert await contacts.get_contacts("ann") == ["ben", "emil"]
+    with pytest.raises(UnknownUser):
+        await contacts.add_contact("zoe", "ann")

@@ -1,0 +1,1 @@
+"""Databases: SQLite and PostgreSQL behind one helper, with Deferreds at the edge."""

@@ -1,0 +1,220 @@
+"""PostgreSQL: how a connection is opened and used, and what its errors mean.
+
+`serving` runs the jobs.
+"""
+
+from __future__ import annotations
+
+import re
+import select
+import socket
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import suppress
+from os import dup
+from typing import Any
+
+import psycopg
+from psycopg.pq import TransactionStatus
+
+from toolkit.database import errors
+from toolkit.database.errors import DatabaseError, told
+from toolkit.database.rows import Batch, Row
+from toolkit.database.session import Session, Values
+from toolkit.database.settings import DatabaseSettings, Place
+from toolkit.database.sql import Statement
+from toolkit.log.secrets import Masks
+
+# https://www.postgresql.org/docs/current/errcodes-appendix.html: the longest beginning counts.
+_BY_STATE: dict[str, type[DatabaseError]] = {
+    "23505": errors.UniqueViolation,
+    "23503": errors.ForeignKeyViolation,
+    "23": errors.ConstraintViolation,
+    "40001": errors.Conflict,
+    "40P01": errors.Conflict,
+    "55P03": errors.Busy,
+    "57014": errors.Interrupted,
+    "25006": errors.ReadOnly,
+    "53100": errors.DiskFull,
+    "XX001": errors.Corrupt,
+    "XX002": errors.Corrupt,
+    "08": errors.ConnectionLost,
+    "57P": errors.ConnectionLost,
+    "25P03": errors.ConnectionLost,
+}
+
+# What psycopg raises for parameters it cannot adapt, besides its own errors.
+ERRORS = (psycopg.Error, OverflowError, UnicodeError)
+
+_CANCEL_SECONDS = 5.0
+
+
+def arguments(place: Place, settings: DatabaseSettings) -> dict[str, Any]:
+    """What adbapi's pool is given, to open a connection in each of its threads.
+
+    Args:
+        place: Which server and database.
+        settings: How it is used.
+    """
+    given: dict[str, Any] = {
+        "conninfo": place.target,
+        "autocommit": True,
+        "cursor_factory": psycopg.RawCursor,
+        "connect_timeout": max(2, round(settings.connect_seconds)),  # libpq takes no less
+        "fallback_application_name": "toolkit",
+    }
+    if "tcp_user_timeout" not in place.target:  # a server that vanished is noticed in so long
+        given |= {"tcp_user_timeout": 10_000, "keepalives_idle": 10, "keepalives_interval": 5}
+    if settings.password is not None:
+        given["password"] = settings.password.reveal()
+    return given
+
+
+def error_of(
+    error: Exception, statement: Statement | None = None, values: Values = (), lost: bool = False
+) -> DatabaseError:
+    """What an exception of the driver means."""
+    diagnosis = getattr(error, "diag", None)
+    state = getattr(error, "sqlstate", None) or ""
+    # Only the primary message: the detail holds the values of rows.
+    reason = (diagnosis.message_primary if diagnosis else None) or str(error)
+    source = statement.source if statement else ""
+    kind = next(
+        (_BY_STATE[state[:size]] for size in (5, 3, 2) if state[:size] in _BY_STATE),
+        errors.StatementError,
+    )
+    if lost:
+        kind = errors.ConnectionLost
+    return kind(told(reason, source, values), source, state)
+
+
+def unavailable(error: Exception, place: Place) -> DatabaseError:
+    """No connection could be opened: why, and to what."""
+    reason = re.sub(r"^connection failed: ", "", str(error).strip().splitlines()[-1])
+    url = Masks().text(place.target)
+    state = getattr(error, "sqlstate", None) or ""
+    return errors.Unavailable(told(f"cannot connect to {url}: {reason}"), native=state)
+
+
+class PostgreSQLSession(Session):
+    """One connection to a PostgreSQL server.
+
+    Args:
+        connection: In autocommit mode: transactions are begun and ended by `command`.
+        settings: How it is used.
+    """
+
+    def __init__(self, connection: psycopg.Connection[Any], settings: DatabaseSettings) -> None:
+        super().__init__(settings.slow_seconds)
+        self.connection = connection
+        self._cursor = connection.cursor()
+        self._poll = select.poll()
+        self._poll.register(connection.fileno(), select.POLLIN | select.POLLHUP)
+
+    @property
+    def dialect(self) -> str:
+        """It is PostgreSQL's."""
+        return "postgresql"
+
+    def _run(self, statement: Statement, values: Values) -> None:
+        self._cursor.execute(statement.text, values)
+
+    def _query(self, statement: Statement, values: Values) -> list[Row]:
+        try:
+            self._run(statement, values)
+            if self._cursor.description is None:
+                return []
+            return self._rows.of(self._cursor.description, self._cursor.fetchall())
+        except ERRORS as error:
+            raise self._error(error, statement, values) from None
+
+    def _execute(self, statement: Statement, values: Values) -> int:
+        try:
+            self._run(statement, values)
+            return max(0, self._cursor.rowcount)
+        except ERRORS as error:
+            raise self._error(error, statement, values) from None
+
+    def _execute_many(self, statement: Statement, values: Sequence[Values]) -> int:
+        try:
+            self._cursor.executemany(statement.text, values)
+            return max(0, self._cursor.rowcount)
+        except ERRORS as error:
+            raise self._error(error, statement) from None
+
+    def batches(
+        self, statement: Statement, values: Values, size: int
+    ) -> Generator[Batch, None, None]:
+        """The rows of a statement, so many at a time, by a cursor of the server."""
+        try:
+            with (
+                self.connection.transaction(),
+                psycopg.RawServerCursor(self.connection, "stream") as cursor,
+            ):
+                cursor.execute(statement.text, values)
+                while rows := cursor.fetchmany(size):
+                    assert cursor.description is not None
+                    yield self._rows.batch(cursor.description, rows)
+        except ERRORS as error:
+            raise self._error(error, statement, values) from None
+
+    def command(self, sql: str) -> None:
+        """Run `BEGIN` and the like."""
+        try:
+            self._cursor.execute(sql, prepare=False)
+        except psycopg.Error as error:
+            raise self._error(error) from None
+
+    def script(self, sql: str) -> None:
+        """Run several statements: without parameters, the server takes them at once."""
+        try:
+            self._cursor.execute(sql, prepare=False)
+        except ERRORS as error:
+            found = self._error(error)
+            raise type(found)(told(str(found), sql), sql, found.native) from None
+
+    def _error(
+        self, error: Exception, statement: Statement | None = None, values: Values = ()
+    ) -> DatabaseError:
+        self.lost = self.connection.closed
+        return error_of(error, statement, values, self.lost)
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+        return self.connection.info.transaction_status in (
+            TransactionStatus.INTRANS,
+            TransactionStatus.INERROR,
+            TransactionStatus.ACTIVE,
+        )
+
+    @property
+    def is_aborted(self) -> bool:
+        """Whether a statement has failed in the open transaction, which can only be undone."""
+        return self.connection.info.transaction_status is TransactionStatus.INERROR
+
+    def ready(self) -> bool:
+        """Whether it is open, and the server has said nothing unasked: that is mostly goodbye."""
+        return not self.connection.closed and not self._poll.poll(0)
+
+    def interrupt(self) -> None:
+        """Ask the server, over a connection of its own, to end the statement that runs."""
+        # It may arrive when the next statement runs; so none will, on this connection.
+        self.spoiled = True
+        threading.Thread(target=self._cancel, daemon=True).start()
+
+    def _cancel(self) -> None:
+        with suppress(psycopg.Error):  # if the server cannot be reached, it is severed in a while
+            self.connection.cancel_safe(timeout=_CANCEL_SECONDS)
+
+    def sever(self) -> None:
+        """Shut the socket down: the thread that waits for the server is told of its end."""
+        with (
+            suppress(OSError, psycopg.Error),
+            socket.socket(fileno=dup(self.connection.fileno())) as one,
+        ):
+            one.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.connection.close()

@@ -1,0 +1,56 @@
+"""Jobs of PostgreSQL: each on a connection of its own, and what is known when that is lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from toolkit.database import errors
+from toolkit.database.job import Job, Kind
+from toolkit.database.postgresql import PostgreSQLSession
+from toolkit.database.worker import Worker
+
+
+def serve(worker: Worker, job: Job) -> None:
+    """Do a job of a PostgreSQL database.
+
+    Args:
+        worker: The thread, whose session is open.
+        job: What it has taken.
+    """
+    session = worker.session
+    assert isinstance(session, PostgreSQLSession)
+    try:
+        if job.kind is Kind.TRANSACTION:
+            result = _in_transaction(worker, session, job)
+        else:
+            result = job.call(session)
+    except BaseException as error:  # noqa: BLE001 - whatever a job raises is its own
+        session.roll_back()
+        is_write = job.kind in (Kind.WRITE, Kind.ALONE)
+        if isinstance(error, errors.ConnectionLost) and is_write:
+            # The statement was its own transaction, which the server may have committed.
+            error = errors.OutcomeUnknown(str(error), error.sql, error.native)
+        worker.post(job, None, error)
+    else:
+        worker.post(job, result)
+
+
+def _in_transaction(worker: Worker, session: PostgreSQLSession, job: Job) -> Any:
+    session.command(session.begin)
+    result = job.call(session)
+    if session.lost:  # the function went on without it
+        raise errors.ConnectionLost(f"the connection was lost in {job.sql}")
+    if session.is_aborted:
+        raise errors.StatementError(
+            f"{job.sql} went on after an error: PostgreSQL then undoes the whole transaction, "
+            "but for what fails within transaction.savepoint()"
+        )
+    if not worker.begins_to_commit(job):
+        raise errors.Interrupted("it was given up")
+    try:
+        session.command("COMMIT")
+    except errors.ConnectionLost as error:
+        raise errors.OutcomeUnknown(
+            f"the connection was lost while {job.sql} was committed: {error}", native=error.native
+        ) from None
+    return result

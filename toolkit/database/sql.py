@@ -1,0 +1,170 @@
+"""SQL with `{name}` placeholders, in the driver's own style; no I/O.
+
+`{name}` becomes a numbered placeholder of the driver, so that a value never becomes part of the
+text; `{{` and `}}` are braces. Both drivers number theirs: `?1` (SQLite) and `$1` (PostgreSQL).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from sqlite3 import complete_statement
+from typing import Any
+
+from toolkit.database.errors import ParameterError, StatementError, told
+
+_PARTS = re.compile(
+    r"""(?P<quoted>
+        \b[eE]'(?:[^'\\]|\\.|'')*+(?:'|\Z)        # PostgreSQL: escapes in a string
+        | '(?:[^']|'')*+(?:'|\Z)
+        | "(?:[^"]|"")*+(?:"|\Z)
+        | `(?:[^`]|``)*+(?:`|\Z)                  # SQLite: as MySQL writes a name
+        | --[^\n]*
+        | /\*.*?(?:\*/|\Z)
+        | (?P<dollar>\$(?:[A-Za-z_]\w*)?\$).*?(?:(?P=dollar)|\Z)  # PostgreSQL: a dollar quote
+    )
+    | (?P<brace>\{\{|\}\})
+    | \{(?P<name>[A-Za-z_]\w*)\}
+    | (?P<stray>[{}])""",
+    re.VERBOSE | re.DOTALL | re.ASCII,
+)
+_DOUBLED = re.compile(r"\{\{|\}\}|[{}]")
+_FIRST_WORD = re.compile(r"[\s(]*([A-Za-z]+)")
+_WRITES = re.compile(r"\b(?:insert|update|delete|merge|into)\b", re.IGNORECASE)
+
+_READING = frozenset(("select", "values", "with", "table", "show", "explain"))
+_ALONE = frozenset(("vacuum", "pragma", "attach", "detach"))
+_CONTROL = frozenset(
+    ("begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement, ready for a driver.
+
+    Attributes:
+        source: As it was written.
+        text: With the driver's placeholders.
+        names: Of the parameters, in the order of their numbers.
+        reads: Whether it only reads, as far as its words tell: a function it calls may write.
+        alone: Whether SQLite wants it outside a transaction.
+    """
+
+    source: str
+    text: str
+    names: tuple[str, ...]
+    reads: bool
+    alone: bool
+
+    def values(self, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
+        """The parameters in the order of their numbers.
+
+        Args:
+            parameters: By name.
+
+        Raises:
+            ParameterError: One is missing, or one is not used.
+        """
+        if len(parameters) == len(self.names):
+            try:
+                return tuple([parameters[name] for name in self.names])
+            except KeyError:
+                pass
+        missing = [name for name in self.names if name not in parameters]
+        unused = [str(name) for name in parameters if name not in self.names]
+        problems = [f"{{{name}}} has no parameter" for name in missing]
+        problems += [f"the parameter {name} has no place {{{name}}}" for name in unused]
+        raise ParameterError(told("; ".join(problems), self.source), self.source)
+
+
+def compiled(source: str, sign: str) -> Statement:
+    """Make a statement of what was written.
+
+    Args:
+        source: SQL with `{name}` placeholders.
+        sign: What a driver's numbered placeholder begins with: `?` or `$`.
+
+    Raises:
+        ParameterError: A brace stands alone, a placeholder stands in quotes or in a comment.
+        StatementError: It would begin or end a transaction, which `transaction` does.
+    """
+    numbers: dict[str, int] = {}
+
+    def replaced(match: re.Match[str]) -> str:
+        if match["quoted"] is not None:
+            return _DOUBLED.sub(halved, match["quoted"])
+        if match["brace"] is not None:
+            return match["brace"][0]
+        if match["name"] is None:
+            raise _wrong(source, "a brace that stands for itself is written twice")
+        number = numbers.setdefault(match["name"], len(numbers) + 1)
+        return f"{sign}{number}"
+
+    def halved(match: re.Match[str]) -> str:
+        if len(match[0]) == 1:
+            raise _wrong(
+                source,
+                "a placeholder stands for a whole value, so not within quotes or comments; "
+                "a brace that stands for itself is written twice",
+            )
+        return match[0][0]
+
+    text = _PARTS.sub(replaced, source)
+    words = _PARTS.sub(" ", source)
+    first = _FIRST_WORD.match(words)
+    word = first[1].lower() if first else ""
+    if word in _CONTROL:
+        raise StatementError(
+            told("transactions are begun and ended by transaction()", source), source
+        )
+    reads = word in _READING and _WRITES.search(words) is None
+    return Statement(source, text, tuple(numbers), reads, word in _ALONE)
+
+
+def _wrong(source: str, what: str) -> ParameterError:
+    return ParameterError(told(what, source), source)
+
+
+def statements_of(sql: str) -> Iterator[str]:
+    """The statements of a script, one by one.
+
+    Args:
+        sql: Statements that end with a `;`, the last one with or without.
+    """
+    rest = ""
+    for part in sql.split(";"):
+        rest += part
+        if complete_statement(rest + ";"):
+            if rest.strip():
+                yield rest
+            rest = ""
+        else:
+            rest += ";"
+    if rest.strip(" \t\r\n;"):
+        yield rest
+
+
+class Statements:
+    """The statements of one database, each made once.
+
+    Args:
+        sign: What a driver's numbered placeholder begins with.
+        most: How many are remembered.
+    """
+
+    def __init__(self, sign: str, most: int = 500) -> None:
+        self._sign = sign
+        self._most = most
+        self._made: dict[str, Statement] = {}
+
+    def get(self, source: str) -> Statement:
+        """The statement for what was written; see `compiled`."""
+        statement = self._made.get(source)
+        if statement is None:
+            statement = compiled(source, self._sign)
+            if len(self._made) >= self._most:
+                self._made.clear()
+            self._made[source] = statement
+        return statement

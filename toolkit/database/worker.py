@@ -1,0 +1,125 @@
+"""A worker: one thread of a lane, which takes job after job."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from toolkit.database.errors import Unavailable
+from toolkit.database.job import Job, Kind, Step
+from toolkit.database.session import Session
+
+if TYPE_CHECKING:
+    from toolkit.database.lane import Lane, Outcome
+
+_TOGETHER_SECONDS = 0.002
+"""For so long a thread gathers results while it has more to do."""
+
+
+class Worker:
+    """One thread of a lane, with its session. All but `current` and `session` is the thread's."""
+
+    def __init__(self, lane: Lane) -> None:
+        self.lane = lane
+        self.session: Session | None = None
+        self.current: Job | None = None
+        self._first = 0.0  # when the first result was gathered of which the reactor was not told
+
+    def work(self) -> None:
+        """Do what waits, whenever woken, until told to end."""
+        try:
+            while self.lane.wakes.get():
+                while (job := self.take()) is not None or not self._rests():
+                    if job is not None:
+                        self._serve(job)
+        finally:
+            self.discard()
+            self.lane.leave(self)
+
+    def take(self, *kinds: Kind) -> Job | None:
+        """The next job that waits, if there is one, and it is of these kinds."""
+        lane = self.lane
+        with lane.lock:
+            self.current = None
+            if not lane.waiting or (kinds and lane.waiting[0].kind not in kinds):
+                return None
+            job = self.current = lane.waiting.popleft()
+            job.step = Step.RUNNING
+            job.doom = None
+        job.attempts += 1
+        if self.session is not None:
+            self.session.job = job
+        return job
+
+    def begins_to_commit(self, job: Job) -> bool:
+        """Note that a job can be interrupted no more; False if it has been."""
+        with self.lane.lock:
+            self.current = None
+            if job.doom is not None:
+                return False
+            job.step = Step.COMMITTING
+            return True
+
+    def again(self, job: Job) -> None:
+        """Note that a job whose transaction was lost is run once more."""
+        with self.lane.lock:
+            self.current = job
+            job.step = Step.RUNNING
+        if self.session is not None:
+            self.session.job = job
+
+    def post(self, job: Job, result: Any, error: BaseException | None = None) -> None:
+        """Tell what a job came to: the reactor is woken soon, or looks by itself."""
+        self.lane.outcomes.append((job, result, error))
+        now = time.monotonic()
+        if not self._first:
+            self._first = now
+        if self.lane.at_once or now - self._first > _TOGETHER_SECONDS:
+            self.flush()
+
+    def post_all(self, outcomes: list[Outcome]) -> None:
+        """Tell what several jobs came to, now."""
+        self.lane.outcomes.extend(outcomes)
+        self._first = 0.0
+        self.lane.notify()
+
+    def flush(self) -> None:
+        """Wake the reactor for what was posted."""
+        if self._first:
+            self._first = 0.0
+            self.lane.notify()
+
+    def _rests(self) -> bool:
+        self.flush()
+        with self.lane.lock:
+            if self.lane.waiting:
+                return False
+            self.lane.idle += 1
+            return True
+
+    def _serve(self, job: Job) -> None:
+        try:
+            if self.session is not None and not self.session.ready():
+                self.discard()
+            if self.session is None:
+                self._open(job)
+            self.lane.serve(self, job)
+        except BaseException as error:  # noqa: BLE001 - it is the job's, whatever it raised
+            self.post(job, None, error)
+        if self.session is not None and (self.session.lost or self.session.spoiled):
+            self.discard()
+
+    def _open(self, job: Job) -> None:
+        session = self.lane.session(self.lane.threads)
+        session.job = job
+        with self.lane.lock:
+            self.session = session
+            if job.doom is not None:
+                raise Unavailable("it was given up while a connection was opened")
+
+    def discard(self) -> None:
+        """Close the connection; the next job has another."""
+        with self.lane.lock:
+            session, self.session = self.session, None
+        if session is not None:
+            self.lane.threads.disconnect(session.connection)
