@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_twisted
 from hypothesis import HealthCheck, given, settings, strategies as some
 
@@ -215,3 +216,23 @@ async def test_any_values_come_through(
     finally:
         for database in databases:
             await database.stopService()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_database_is_not_copied_onto_itself(
+    url: str, opens: Open, opens_at: Open, tmp_path: Path
+) -> None:
+    if url == "sqlite::memory:":
+        pytest.skip("each database in memory is one of its own")
+    source = await opens()
+    await source.execute("CREATE TABLE a (x INTEGER)")
+    await source.execute("INSERT INTO a VALUES (1)")
+    other = url
+    if url.startswith("sqlite:"):
+        (tmp_path / "link.db").symlink_to(url.removeprefix("sqlite:"))
+        other = f"sqlite:{tmp_path / 'link.db'}"
+    target = await opens_at(other)
+    error = await failure(copy_database(source, target, replace=True))
+    assert isinstance(error, CopyFailed)
+    assert "are one database" in str(error)
+    assert await source.query("SELECT x FROM a") == [(1,)]

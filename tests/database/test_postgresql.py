@@ -6,6 +6,7 @@ import threading
 from contextlib import closing
 from itertools import count
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -260,10 +261,12 @@ async def test_what_is_interrupted_ends_on_the_server_too(
 ) -> None:
     database = await opens_at(postgresql)
     with closing(psycopg.connect(postgresql, autocommit=True)) as other:
-        error = await failure(database.with_deadline(0.2).query("SELECT pg_sleep(30)"))
+        ours = f"/* {uuid4()} */"  # others may use the same server
+        error = await failure(database.with_deadline(0.2).query(f"SELECT {ours} pg_sleep(30)"))
         assert isinstance(error, errors.DeadlinePassed)
         left = other.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sl%'"
+            "SELECT count(*) FROM pg_stat_activity "
+            f"WHERE state = 'active' AND query LIKE 'SELECT {ours}%'"
         )
         assert left.fetchone() == (0,)
 
@@ -280,3 +283,13 @@ async def test_a_server_that_cannot_be_used_fails_the_start_with_one_line(
     assert str(error).startswith(f"cannot connect to postgresql://****@{path}: ")
     assert "hunter" not in str(error)
     assert "\n" not in str(error)
+
+
+@pytest_twisted.ensureDeferred
+async def test_of_a_password_that_is_not_quoted_no_part_is_told(reactor: Any) -> None:
+    for user in ("ann:se%zzcret", "ann:hun@ter2"):
+        database = Database(reactor, f"postgresql://{user}@127.0.0.1:1/x")
+        error = await failure(database.startService())
+        assert isinstance(error, errors.Unavailable)
+        for part in ("se%zzcret", "zzcret", "hun@", "ter2"):
+            assert part not in str(error)

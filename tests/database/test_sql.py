@@ -11,7 +11,7 @@ from toolkit.database.errors import ParameterError, StatementError
 from toolkit.database.sql import Statements, compiled, statements_of
 
 NAMES = st.from_regex(r"[a-z_][a-z0-9_]{0,5}", fullmatch=True)
-PLAIN = st.text(alphabet="abc *=,()\n\x00é", max_size=10).map(lambda text: f" {text} ")
+PLAIN = st.text(alphabet="abc *=,()\n\x01é", max_size=10).map(lambda text: f" {text} ")
 
 
 @pytest.mark.parametrize("sign", ["?", "$"])
@@ -107,6 +107,33 @@ def test_what_only_reads_is_told_by_its_words(sql: str, reads: bool, alone: bool
 def test_a_statement_that_begins_or_ends_a_transaction_is_refused(sql: str) -> None:
     with pytest.raises(StatementError, match="transaction\\(\\)"):
         compiled(sql, "?")
+
+
+@pytest.mark.parametrize("sign", ["?", "$"])
+def test_a_nul_is_refused_at_which_postgresql_would_cut_it_off(sign: str) -> None:
+    with pytest.raises(StatementError, match="NUL"):
+        compiled("DELETE FROM t\0 WHERE x = 1", sign)
+
+
+@pytest.mark.parametrize(
+    "sql", ["SELECT 1; COMMIT", "SELECT 1;; -- x\n SELECT 2", "DELETE FROM t;x"]
+)
+def test_postgresql_gets_one_statement_at_a_time(sql: str) -> None:
+    with pytest.raises(StatementError, match="one statement at a time"):
+        compiled(sql, "$")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT 1;",
+        "SELECT ';x' ; ; -- ;x",
+        "DO $$ BEGIN PERFORM 1; END $$;",
+        "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT 2; END",
+    ],
+)
+def test_a_semicolon_alone_is_no_second_statement(sql: str) -> None:
+    assert compiled(sql, "$").source == sql
 
 
 def test_statements_are_remembered_but_not_without_bound() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -109,6 +110,8 @@ async def copy_database(
         would be overwritten, before anything is written, and where the rows of both differ
         afterwards. Cancelling it leaves what was copied by then.
     """
+    if source.dialect == target.dialect and await _place(source) == await _place(target):
+        raise CopyFailed(f"{source.url} and {target.url} are one database")
     tables = await source.transaction(tables_of)
     there = await target.transaction(tables_of)
     for table in tables.values():
@@ -125,6 +128,19 @@ async def copy_database(
         await _compare(target, table, one, batch_rows)
     await target.transaction(_number_on, list(tables.values()))
     return copied
+
+
+async def _place(database: Database) -> object:
+    """What tells a database from another one, however it was named."""
+    if database.dialect == "sqlite":
+        path = (await database.query("PRAGMA database_list"))[0]["file"]
+        if not path:  # in memory: each is one of its own
+            return database
+        status = os.stat(path)
+        return status.st_dev, status.st_ino
+    return await database.one(
+        "SELECT current_database(), current_schema(), pg_postmaster_start_time()::text"
+    )
 
 
 async def _check(target: Database, table: Schema, other: Schema | None, replace: bool) -> None:

@@ -24,6 +24,7 @@ from toolkit.database.session import Session, Values
 from toolkit.database.settings import DatabaseSettings, Place
 from toolkit.database.sql import Statement
 from toolkit.log.secrets import Masks
+from toolkit.secret import MASK
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html: the longest beginning counts.
 _BY_STATE: dict[str, type[DatabaseError]] = {
@@ -90,8 +91,14 @@ def error_of(
 
 def unavailable(error: Exception, place: Place) -> DatabaseError:
     """No connection could be opened: why, and to what."""
-    reason = re.sub(r"^connection failed: ", "", str(error).strip().splitlines()[-1])
+    lines = [line.strip() for line in str(error).splitlines()]
+    reason = re.sub(r"^connection failed: ", "", "; ".join(line for line in lines if line))
     url = Masks().text(place.target)
+    # libpq repeats what it did not understand: a part of a password, where that is not quoted.
+    user = re.search(r"://[^/?#:]*:([^/?#]*)@", place.target)
+    for part in re.split("[@:]", user[1]) if user else ():
+        if len(part) > 2:
+            reason = reason.replace(part, MASK)
     state = getattr(error, "sqlstate", None) or ""
     return errors.Unavailable(told(f"cannot connect to {url}: {reason}"), native=state)
 

@@ -33,6 +33,9 @@ _DOUBLED = re.compile(r"\{\{|\}\}|[{}]")
 _FIRST_WORD = re.compile(r"[\s(]*([A-Za-z]+)")
 _WRITES = re.compile(r"\b(?:insert|update|delete|merge|into)\b", re.IGNORECASE)
 
+_MORE = re.compile(r";\s*[^\s;]")
+_FUNCTION = re.compile(r"\bbegin\s+atomic\b", re.IGNORECASE)  # its body has statements of its own
+
 _READING = frozenset(("select", "values", "with", "table", "show", "explain"))
 _ALONE = frozenset(("vacuum", "pragma", "attach", "detach"))
 _CONTROL = frozenset(
@@ -88,8 +91,12 @@ def compiled(source: str, sign: str) -> Statement:
 
     Raises:
         ParameterError: A brace stands alone, a placeholder stands in quotes or in a comment.
-        StatementError: It would begin or end a transaction, which `transaction` does.
+        StatementError: It would begin or end a transaction, which `transaction` does; it holds a
+            NUL, at which PostgreSQL's library would cut it off; or, for PostgreSQL, it is several
+            statements, which SQLite refuses itself.
     """
+    if "\0" in source:
+        raise StatementError(told("there is a NUL in the statement", source), source)
     numbers: dict[str, int] = {}
 
     def replaced(match: re.Match[str]) -> str:
@@ -118,6 +125,11 @@ def compiled(source: str, sign: str) -> Statement:
     if word in _CONTROL:
         raise StatementError(
             told("transactions are begun and ended by transaction()", source), source
+        )
+    if sign == "$" and _MORE.search(words) and not _FUNCTION.search(words):
+        raise StatementError(
+            told("one statement at a time: several are for transaction(), or migrate()", source),
+            source,
         )
     reads = word in _READING and _WRITES.search(words) is None
     return Statement(source, text, tuple(numbers), reads, word in _ALONE)
