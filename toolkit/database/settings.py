@@ -7,7 +7,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from toolkit.settings import Meta, Secret, Settings
 
-EXPECTED = "sqlite:PATH, sqlite::memory: or postgresql://USER@HOST/NAME"
+EXPECTED = "sqlite:PATH, sqlite::memory: or postgresql://HOST/NAME"
 
 
 class Place(NamedTuple):
