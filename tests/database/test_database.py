@@ -265,3 +265,23 @@ def test_before_its_start_a_database_is_closed(reactor: Any) -> None:
         result_of(database.query("SELECT 1"))
     with pytest.raises(errors.Closed):
         database.stream("SELECT 1")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_transaction_that_has_ended_does_nothing(opens: Open) -> None:
+    database = await opens()
+    left: list[Transaction] = []
+    await database.transaction(left.append)
+    with pytest.raises(errors.Closed, match="the transaction has ended"):
+        left[0].execute("CREATE TABLE t (x INTEGER)")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_coroutine_function_is_no_transaction_and_nothing_is_kept(opens: Open) -> None:
+    database = await opens()
+
+    async def writes(transaction: Transaction) -> None:
+        transaction.execute("CREATE TABLE t (x INTEGER)")
+
+    with pytest.raises(TypeError, match="coroutine function or a generator"):
+        await database.transaction(writes)  # type: ignore[unused-coroutine] # that is the mistake

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from twisted.internet.defer import Deferred, fail
@@ -145,11 +145,23 @@ class Calls(ABC):
 
         Returns:
             A Deferred with what it returned, when that is on disk; it fails with what it raised,
-            or with OutcomeUnknown where the connection is lost during the commit.
+            or with OutcomeUnknown where the connection is lost during the commit, or with
+            TypeError where the function is a coroutine function.
         """
 
         def call(session: Session) -> T:
-            return function(Transaction(session, self._statements), *args, **kwargs)
+            transaction = Transaction(session, self._statements)
+            try:
+                result = function(transaction, *args, **kwargs)
+            finally:
+                transaction.end()
+            if isinstance(result, Coroutine | Generator):
+                result.close()
+                raise TypeError(
+                    f"{name} is a coroutine function or a generator, and nothing of it has run: "
+                    "what runs in a transaction is an ordinary function, whose calls block"
+                )
+            return result
 
         name = getattr(function, "__qualname__", type(function).__name__)
         return self._submit(call, Kind.TRANSACTION, name)

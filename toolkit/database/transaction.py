@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from toolkit.database.errors import NoRow, TooManyRows, told
+from toolkit.database.errors import Closed, NoRow, TooManyRows, told
 from toolkit.database.rows import Row
 from toolkit.database.session import Session
 from toolkit.database.sql import Statements
@@ -21,9 +21,19 @@ class Transaction:
     """
 
     def __init__(self, session: Session, statements: Statements) -> None:
-        self._session = session
+        self._open_session: Session | None = session
         self._statements = statements
         self._savepoints = 0
+
+    @property
+    def _session(self) -> Session:
+        if self._open_session is None:
+            raise Closed("the transaction has ended: it is for its function alone, while that runs")
+        return self._open_session
+
+    def end(self) -> None:
+        """Its function has returned: what it has left somewhere does nothing any more."""
+        self._open_session = None
 
     @property
     def dialect(self) -> str:
