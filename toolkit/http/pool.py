@@ -33,8 +33,8 @@ class Origin:
     """
 
     __slots__ = (
-        "asked", "connections", "host", "host_field", "idle", "peer", "place", "port", "proxy",
-        "secure", "waiting",
+        "asked", "connections", "host", "host_field", "idle", "peer", "place", "port", "prepared",
+        "proxy", "rest_of_head", "secure", "waiting",
     )  # fmt: skip
 
     def __init__(self, scheme: bytes, host: str, port: int, proxy: Proxy | None = None) -> None:
@@ -50,6 +50,8 @@ class Origin:
         self.asked = None if self.secure else proxy
         # Who answers, for messages.
         self.peer = self.place if self.asked is None else f"the proxy {self.asked.place}"
+        self.prepared: object = None  # whose `rest_of_head` it is
+        self.rest_of_head = b""
         self.connections = 0
         self.idle: list[Connection] = []
         self.waiting: OrderedDict[Request, int] = OrderedDict()

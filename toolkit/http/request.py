@@ -47,7 +47,8 @@ class Request:
     Args:
         pool: What it is given to; it can take it back (`cancel`).
         origin: Where it goes; its `host_field` is the value of Host, unless the headers have one,
-            and `asked` the proxy that is asked in its place, or None.
+            and `asked` the proxy that is asked in its place, or None. What stands behind the target
+            of the last request with Prepared headers is kept in it.
         method: The method.
         uri: The whole URL, as its response tells it; None to make it of origin and target.
         target: What stands in the request line: path and query.
@@ -72,6 +73,8 @@ class Request:
     connect_seconds: float | None = None
     tls_seconds: float | None = None
     since = sent_at = 0.0
+    connection: Any = None
+    expects = is_cancelled = False
 
     def __init__(
         self,
@@ -86,9 +89,10 @@ class Request:
     ) -> None:
         if method not in IDEMPOTENT and not _TOKEN.fullmatch(method):
             raise FetchError(f"{shown(repr(method))} is no method", "invalid-url")
-        if not _TARGET.fullmatch(target):
+        # Without a URI it is the path of a Target, which is made of nothing else.
+        if uri is not None and not _TARGET.fullmatch(target):
             raise FetchError(
-                f"{shown(repr(uri or target), 300)} cannot be asked for: write what is no "
+                f"{shown(repr(uri), 300)} cannot be asked for: write what is no "
                 "printable ASCII as %XX",
                 "invalid-url",
             )
@@ -98,12 +102,9 @@ class Request:
         self.headers = headers
         self.body = body
         self.repeatable = body is None and method in IDEMPOTENT
-        self.expects = False
         self.answered = Deferred(self.cancel) if answered is None else answered
-        self.is_cancelled = False
         self.origin = origin
         self.pool = pool
-        self.connection: Any = None
         proxy = origin.asked
         if proxy is not None:
             target = b"http://%b%b" % (origin.host_field, target)  # RFC 9112 §3.2.2
@@ -114,9 +115,12 @@ class Request:
             self.head = b"%b %b HTTP/1.1\r\nHost: %b\r\n\r\n" % (method, target, origin.host_field)
             return
         if isinstance(headers, Prepared) and self.repeatable:
-            self.head = b"%b %b HTTP/1.1\r\nHost: %b\r\n%b\r\n" % (
-                method, target, origin.host_field, headers.lines
-            )  # fmt: skip
+            if origin.prepared is not headers:
+                origin.prepared = headers
+                origin.rest_of_head = b" HTTP/1.1\r\nHost: %b\r\n%b\r\n" % (
+                    origin.host_field, headers.lines
+                )  # fmt: skip
+            self.head = b"%b %b%b" % (method, target, origin.rest_of_head)
             return
         lines = [b"%b %b HTTP/1.1" % (method, target)]
         self._add(headers or Headers(), origin.host_field, lines)

@@ -41,6 +41,9 @@ class Response:
 
     previousResponse: Any = None
     ended_at = 0.0
+    _reader: Any = None
+    _paused = False
+    _end: Failure | None = None
 
     def __init__(
         self, parser: ResponseParser, request: Request, connection: Any, now: float = 0.0
@@ -48,16 +51,18 @@ class Response:
         self.head_at = now
         self.code = parser.status
         self.phrase = parser.phrase
-        self.version = (b"HTTP", 1, parser.minor)
+        self._minor = parser.minor
         self.request = request
         self.length: Any = UNKNOWN_LENGTH if parser.length is None else parser.length
         self.fields = parser.headers
         self.coded = parser.coded
         self._pieces = parser.body
         self._connection = connection
-        self._reader: Any = None
-        self._paused = False
-        self._end: Failure | None = None
+
+    @property
+    def version(self) -> tuple[bytes, int, int]:
+        """The version of HTTP: `(b"HTTP", 1, 1)`."""
+        return (b"HTTP", 1, self._minor)
 
     @cached_property
     def headers(self) -> Headers:
