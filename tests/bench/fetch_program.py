@@ -60,7 +60,7 @@ def _many(server: Nginx, core: int, folder: Path, urls: int, rounds: int) -> Non
     asked = [f"{server.url}page/{number}?of={urls}" for number in range(urls)]
     listed = folder / "urls"
     listed.write_text("".join(f"{url}\n" for url in asked))
-    config = folder / "curl"
+    config = folder / "curl.config"
     config.write_text("".join(f'url = "{url}"\noutput = "/dev/null"\n' for url in asked))
     python = sys.executable
     commands = {
