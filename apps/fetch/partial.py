@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from apps.fetch.printing import printable
 from toolkit.http.failures import FetchError
+from toolkit.http.sink import write_whole
 
 BEGINNING_BYTES = 262_144
 """How much is kept in memory too: a title is looked for in it."""
@@ -80,9 +81,7 @@ class Partial:
         """Take a piece."""
         assert self._file is not None
         try:
-            left = memoryview(data)
-            while left:
-                left = left[self._file.write(left) :]
+            write_whole(self._file, data)
         except OSError as error:
             raise write_failed(self._name, error) from error
         if self.is_summed:

@@ -156,14 +156,11 @@ class Fetching(Phases):
         if self._run.turns.take_at_once():
             self._ask()
         else:
-            self._wait(self._run.turns.take(again), self._turned)
-
-    def _turned(self, _: object) -> None:
-        self._ask()
+            self._wait(self._run.turns.take(again), self._ask)
 
     # Asking.
 
-    def _ask(self) -> None:
+    def _ask(self, _: object = None) -> None:
         run, target, asked = self._run, self._target, self._asked
         assert target is not None
         self._has_turn = True

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import Deferred
 from twisted.web.iweb import IAgent
 
 from toolkit.http.agent import HTTPAgent
@@ -16,30 +15,12 @@ from toolkit.http.request import Prepared
 from toolkit.http.retrying import Retrying
 from toolkit.http.settings import FetchSettings
 from toolkit.http.turns import Turns
-from toolkit.http.urls import Target, Targets
+from toolkit.http.urls import Targets
 
 if TYPE_CHECKING:
+    from toolkit.http.cookies import Cookies
     from toolkit.http.fetching import Fetching
-
-
-class Allows(Protocol):
-    """Says what robots.txt does."""
-
-    def allowed(self, target: Target) -> Deferred[bool]:
-        """Whether a URL may be fetched."""
-        ...
-
-
-class Keeps(Protocol):
-    """Keeps cookies."""
-
-    def header_for(self, target: Target) -> bytes | None:
-        """The Cookie header for a URL, None where there is none."""
-        ...
-
-    def take(self, target: Target, fields: list[tuple[bytes, bytes]]) -> None:
-        """Keep what an answer sets."""
-        ...
+    from toolkit.http.robots import Robots
 
 
 @dataclass
@@ -71,7 +52,7 @@ class Run:
     turns: Turns
     retrying: Retrying
     deadlines: Deadlines[Fetching]
-    robots: Allows | None = None
-    cookies: Keeps | None = None
+    robots: Robots | None = None
+    cookies: Cookies | None = None
     targets: Targets = field(default_factory=Targets)
     running: set[Fetching] = field(default_factory=set)

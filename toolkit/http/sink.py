@@ -35,6 +35,21 @@ class Sink(Protocol):
         ...
 
 
+def write_whole(file: BinaryIO, data: bytes) -> None:
+    """Write all of a piece to a file without a buffer, which may take less of it at once.
+
+    Args:
+        file: Opened with `buffering=0`.
+        data: The piece.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    left = memoryview(data)
+    while left:
+        left = left[file.write(left) :]
+
+
 class Nowhere:
     """Takes a body that nobody wants: it is counted, and costs no memory."""
 
@@ -122,9 +137,7 @@ class FileSink:
         """Write a piece; see `Sink`."""
         assert self._file is not None
         try:
-            left = memoryview(data)
-            while left:
-                left = left[self._file.write(left) :]
+            write_whole(self._file, data)
         except OSError as error:
             raise self._failed(error) from error
 
