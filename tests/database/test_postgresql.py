@@ -198,22 +198,6 @@ async def test_a_deadlock_is_tried_again(opens_at: Open, postgresql: str) -> Non
     assert database.figures().retried >= 1
 
 
-@pytest_twisted.ensureDeferred
-async def test_a_serialization_failure_is_tried_again(opens_at: Open, postgresql: str) -> None:
-    database = await opens_at(postgresql, attempts=50)
-    await database.execute("CREATE TABLE counter (n INTEGER)")
-    await database.execute("INSERT INTO counter VALUES (0)")
-
-    def counts(transaction: Transaction) -> None:
-        transaction.execute("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
-        n = transaction.one("SELECT n FROM counter")["n"]
-        transaction.execute("UPDATE counter SET n = {n}", n=n + 1)
-
-    await gatherResults([database.transaction(counts) for _ in range(20)])
-    assert (await database.one("SELECT n FROM counter"))[0] == 20
-    assert database.figures().retried > 0
-
-
 @pytest.mark.parametrize(
     ("state", "kind"),
     [
@@ -232,7 +216,7 @@ async def test_a_serialization_failure_is_tried_again(opens_at: Open, postgresql
 async def test_each_state_has_its_class(
     opens_at: Open, postgresql: str, state: str, kind: type[errors.DatabaseError]
 ) -> None:
-    database = await opens_at(postgresql, attempts=1)
+    database = await opens_at(postgresql, attempts=1, conflicts=0)
     raised = f"DO $$ BEGIN RAISE EXCEPTION 'so it is' USING ERRCODE = '{state}'; END $$"
     error: Any = await failure(database.execute(raised))
     assert type(error) is kind

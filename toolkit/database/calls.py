@@ -93,6 +93,10 @@ class Calls(ABC):
     def execute(self, sql: str, /, **params: Any) -> Deferred[int]:
         """Run a statement, in a transaction of its own.
 
+        PostgreSQL runs it at its default, read committed: it changes rows as they are when their
+        turn comes (`SET n = n + 1` loses nothing), but what it reads besides them may be changed
+        by others meanwhile. What depends on that is for `transaction`.
+
         Args:
             sql: The statement.
             params: Its parameters, by name.
@@ -113,6 +117,8 @@ class Calls(ABC):
     def execute_many(self, sql: str, rows: Iterable[Mapping[str, Any]]) -> Deferred[int]:
         """Run a statement with each of many sets of parameters, all in one transaction.
 
+        Each time it sees what `execute` would, on PostgreSQL also what others commit meanwhile.
+
         Args:
             sql: The statement.
             rows: The parameters, by name, of each time; all are read at once.
@@ -126,7 +132,7 @@ class Calls(ABC):
         except DatabaseError as error:
             return fail(error)
         return self._submit(
-            lambda session: session.execute_many(statement, values), Kind.TRANSACTION, sql
+            lambda session: session.execute_many(statement, values), Kind.SERIES, sql
         )
 
     def transaction(
@@ -134,8 +140,12 @@ class Calls(ABC):
     ) -> Deferred[T]:
         """Run a function in a transaction: committed when it returns, undone when it raises.
 
+        It runs as if it were alone: SQLite has one transaction write at a time, and PostgreSQL
+        runs it at the isolation that the settings say, serializable, where one that conflicts
+        with another is run again. Within a process those that conflict again run one at a time.
+
         It is called in a thread, and again, as a whole, where the transaction failed for a
-        passing reason (a lock, a deadlock, a lost connection) and nothing of it can have been
+        passing reason (a conflict, a lock, a lost connection) and nothing of it can have been
         kept. So it should do nothing but with its Transaction, and not for long.
 
         Args:

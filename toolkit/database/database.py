@@ -221,7 +221,7 @@ class Database(Calls, Service):
         def call(session: Session) -> list[int]:
             return migrate(session, ordered, name)
 
-        return self._submit(call, Kind.TRANSACTION, "migrate")
+        return self._submit(call, Kind.SERIES, "migrate")
 
     def figures(self) -> Figures:
         """What it has done since it was made, and what it does now; for metrics."""

@@ -30,8 +30,9 @@ class Kind(Enum):
     READ = 1
     WRITE = 2  # one statement
     ALONE = 3  # one statement that SQLite wants outside a transaction
-    TRANSACTION = 4  # a function that runs statements
-    PROBE = 5  # whether the database answers: tried once
+    TRANSACTION = 4  # a function that runs statements, isolated from those of others
+    SERIES = 5  # several statements in one transaction, each of which may see what others commit
+    PROBE = 6  # whether the database answers: tried once
 
 
 class Job:
@@ -52,6 +53,7 @@ class Job:
         step: How far it has come; changed under its lane's lock.
         doom: Why it shall not be completed; set under that lock, before its commit begins.
         attempts: How often it was begun.
+        conflicts: How often of these the database chose it to fail.
         late: Whether its deadline has passed.
         on_doom: Called when it is doomed, if it may be waiting for something but the database.
         slow: The statements of it that took long: each with its seconds and parameters' names.
@@ -60,6 +62,7 @@ class Job:
     step = Step.WAITING
     doom: DatabaseError | None = None
     attempts = 0
+    conflicts = 0
     late = False
     on_doom: Callable[[], None] | None = None
     slow: list[tuple[str, float, tuple[str, ...]]] | None = None

@@ -75,11 +75,14 @@ class Lane:
 
     # In the reactor's thread
 
-    def submit(self, job: Job) -> None:
-        """Have a job done."""
+    def submit(self, job: Job, first: bool = False) -> None:
+        """Have a job done: after those that wait, or before them."""
         with self.lock:
             job.step = Step.WAITING
-            self.waiting.append(job)
+            if first:
+                self.waiting.appendleft(job)
+            else:
+                self.waiting.append(job)
             if self._delivering:
                 return
             if self.at_once or self.idle == len(self.workers):

@@ -111,8 +111,12 @@ class PostgreSQLSession(Session):
         settings: How it is used.
     """
 
+    # Migrations wait for a lock in it: what they see afterwards is not what was there before.
+    begin_series = "BEGIN ISOLATION LEVEL READ COMMITTED"
+
     def __init__(self, connection: psycopg.Connection[Any], settings: DatabaseSettings) -> None:
         super().__init__(settings.slow_seconds)
+        self.begin = f"BEGIN ISOLATION LEVEL {settings.isolation.replace('-', ' ').upper()}"
         self.connection = connection
         self._cursor = connection.cursor()
         self._poll = select.poll()

@@ -20,7 +20,7 @@ def serve(worker: Worker, job: Job) -> None:
     session = worker.session
     assert isinstance(session, PostgreSQLSession)
     try:
-        if job.kind is Kind.TRANSACTION:
+        if job.kind in (Kind.TRANSACTION, Kind.SERIES):
             result = _in_transaction(worker, session, job)
         else:
             result = job.call(session)
@@ -36,7 +36,8 @@ def serve(worker: Worker, job: Job) -> None:
 
 
 def _in_transaction(worker: Worker, session: PostgreSQLSession, job: Job) -> Any:
-    session.command(session.begin)
+    is_function = job.kind is Kind.TRANSACTION
+    session.command(session.begin if is_function else session.begin_series)
     result = job.call(session)
     if session.lost:  # the function went on without it
         raise errors.ConnectionLost(f"the connection was lost in {job.sql}")

@@ -9,6 +9,8 @@ from toolkit.settings import Meta, Secret, Settings
 
 EXPECTED = "sqlite:PATH, sqlite::memory: or postgresql://HOST/NAME"
 
+Isolation = Literal["serializable", "repeatable-read", "read-committed"]
+
 
 class Place(NamedTuple):
     """Where a database is: the driver's name, and the path or the URL it takes."""
@@ -69,6 +71,12 @@ class DatabaseSettings(Settings):
     attempts: Annotated[
         int, Meta(ge=1, le=100, description="how often one call is tried, where that is safe")
     ] = 5
+    conflicts: Annotated[
+        int, Meta(ge=0, le=10_000, description="how often one that conflicts is tried again")
+    ] = 200
+    isolation: Annotated[
+        Isolation, Meta(description="PostgreSQL: what transactions see of one another")
+    ] = "serializable"
     slow_seconds: Annotated[
         float, Meta(gt=0, description="a statement that takes longer is logged")
     ] = 1.0

@@ -19,6 +19,7 @@ from toolkit.database.lane import Lane
 from toolkit.database.retrying import delay_of
 from toolkit.database.session import Session
 from toolkit.database.settings import DatabaseSettings
+from toolkit.database.turns import Turns
 from toolkit.secret import MASK
 from toolkit.waiting import Waiting
 
@@ -58,6 +59,7 @@ class Work:
         self._chance = chance
         self.unfinished: dict[Job, None] = {}
         self._delayed: dict[Job, IDelayedCall] = {}
+        self._turns = Turns(lambda job: job.lane.submit(job, first=True))
         self._deadlines = Deadlines(reactor, self.unfinished.keys(), self._expired)
         self._quiet = Waiting()
         self._closed = False
@@ -89,7 +91,7 @@ class Work:
         job = Job(call, kind, sql, now, seconds, result, lane)
         if self._closed:
             result.errback(errors.Closed("the database has been stopped"))
-        elif len(lane.waiting) + len(self._delayed) >= self._settings.max_waiting:
+        elif len(lane.waiting) + self._apart() >= self._settings.max_waiting:
             self.figures.refused += 1
             result.errback(
                 errors.QueueFull(
@@ -123,11 +125,15 @@ class Work:
     def count(self) -> Figures:
         """The figures, with what waits and runs now."""
         figures, lanes = self.figures, self.lanes.all()
-        figures.waiting = sum(len(lane.waiting) for lane in lanes) + len(self._delayed)
+        figures.waiting = sum(len(lane.waiting) for lane in lanes) + self._apart()
         figures.running = len(self.unfinished) - figures.waiting
         workers = [worker for lane in lanes for worker in lane.workers]
         figures.connections = sum(worker.session is not None for worker in workers)
         return figures
+
+    def _apart(self) -> int:
+        """How many wait to be tried again, in no lane."""
+        return len(self._delayed) + len(self._turns)
 
     # What becomes of a job
 
@@ -143,6 +149,8 @@ class Work:
         delayed = self._delayed.pop(job, None)
         if delayed is not None:
             delayed.cancel()
+            return True
+        if self._turns.withdraw(job):
             return True
         return job.lane.withdraw(job)
 
@@ -194,18 +202,29 @@ class Work:
             self._fares(error)
         if job.doom is not None and not isinstance(error, errors.OutcomeUnknown):
             error = job.doom
+        if isinstance(error, errors.Conflict):
+            job.conflicts += 1
+        else:
+            self._turns.leave(job)
         if isinstance(error, DatabaseError) and not job.result.called and not self._closed:
             now = self._reactor.seconds()
             delay = delay_of(job, error, self._settings, now, self._chance())
             if delay is not None:
                 self.figures.retried += 1
-                self._delayed[job] = self._reactor.callLater(delay, self._again, job)
+                self._try_again(job, error, delay)
                 return
         self.fail(job, error)
 
-    def _again(self, job: Job) -> None:
+    def _try_again(self, job: Job, error: DatabaseError, delay: float) -> None:
+        has_turn = self._turns.has(job)
+        if isinstance(error, errors.Conflict) and job.conflicts > 1 and not has_turn:
+            self._turns.add(job)
+        else:
+            self._delayed[job] = self._reactor.callLater(delay, self._again, job, has_turn)
+
+    def _again(self, job: Job, first: bool) -> None:
         del self._delayed[job]
-        job.lane.submit(job)
+        job.lane.submit(job, first)
 
     def fail(self, job: Job, error: BaseException) -> None:
         """Answer a job with an error."""
@@ -216,6 +235,8 @@ class Work:
 
     def _end(self, job: Job) -> None:
         del self.unfinished[job]
+        if job.conflicts:
+            self._turns.leave(job)
         self.figures.seconds += self._reactor.seconds() - job.since
         if self._closed and not self.unfinished:
             self._quiet.tell()

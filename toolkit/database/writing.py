@@ -27,7 +27,7 @@ MOST_JOBS = 500
 MOST_SECONDS = 0.02
 """What one transaction holds at most: more jobs, or a longer one, have others wait too long."""
 
-_GROUPED = (Kind.WRITE, Kind.TRANSACTION)
+_GROUPED = (Kind.WRITE, Kind.TRANSACTION, Kind.SERIES)
 
 
 def read_or_write(worker: Worker, job: Job) -> None:
@@ -111,7 +111,7 @@ class _Group:
     def _run(self, job: Job, is_alone: bool) -> bool:
         """Run one job; whether the transaction is still there for the others."""
         session = self._session
-        has_savepoint = not is_alone and job.kind is Kind.TRANSACTION
+        has_savepoint = not is_alone and job.kind is not Kind.WRITE
         has_run = False
         before = session.changes
         try:

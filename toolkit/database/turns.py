@@ -1,0 +1,54 @@
+"""Turns: jobs whose transactions conflict again and again run one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from toolkit.database.job import Job
+
+
+class Turns:
+    """Jobs of which one has the turn, and the others wait for it, in the order they came.
+
+    Of many transactions that change one row at the same time, one is kept and the others have
+    worked for nothing. One after another, each of them is kept.
+
+    Args:
+        submit: Called with the job that gets the turn.
+    """
+
+    def __init__(self, submit: Callable[[Job], None]) -> None:
+        self._submit = submit
+        self._waiting: dict[Job, None] = {}
+        self._has_it: Job | None = None
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def has(self, job: Job) -> bool:
+        """Whether a job has the turn."""
+        return self._has_it is job
+
+    def add(self, job: Job) -> None:
+        """Have a job run in its turn: at once, if nobody else has it."""
+        self._waiting[job] = None
+        self._next()
+
+    def withdraw(self, job: Job) -> bool:
+        """Take a job off those that wait; whether it was there."""
+        if job not in self._waiting:
+            return False
+        del self._waiting[job]
+        return True
+
+    def leave(self, job: Job) -> None:
+        """Give the next one the turn, if this job has it."""
+        if self._has_it is job:
+            self._has_it = None
+            self._next()
+
+    def _next(self) -> None:
+        if self._has_it is None and self._waiting:
+            self._has_it = job = next(iter(self._waiting))
+            del self._waiting[job]
+            self._submit(job)
