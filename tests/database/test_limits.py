@@ -60,6 +60,13 @@ async def test_a_statement_that_takes_too_long_is_interrupted_and_its_thread_is_
     assert database.figures().expired == 1
 
 
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf"), 86_401, "x", None])
+def test_a_deadline_that_is_none_is_told(reactor: Any, seconds: Any) -> None:
+    database = Database(reactor, "sqlite::memory:")
+    with pytest.raises(ValueError, match="a deadline is above 0 and at most 86,400 seconds, not"):
+        database.with_deadline(seconds)
+
+
 @pytest_twisted.ensureDeferred
 async def test_a_transaction_that_takes_too_long_leaves_nothing(opens: Open) -> None:
     database = await opens(slow_seconds=30)

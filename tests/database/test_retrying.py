@@ -63,6 +63,12 @@ def test_a_probe_is_tried_once() -> None:
     assert delay_of(job(kind=Kind.PROBE), errors.Unavailable(""), SETTINGS, 0.0, 0.0) is None
 
 
+def test_what_has_given_something_is_not_tried_again() -> None:
+    one = job()
+    one.spent = True
+    assert delay_of(one, errors.ConnectionLost(""), SETTINGS, 0.0, 0.0) is None
+
+
 def test_nothing_is_tried_again_for_which_there_is_no_time() -> None:
     assert delay_of(job(deadline=1.0), errors.Conflict(""), SETTINGS, 0.999, 0.9) is None
 

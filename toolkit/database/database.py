@@ -28,6 +28,9 @@ from toolkit.errors import SettingsError
 from toolkit.log.secrets import Masks
 from toolkit.service import Health
 
+MOST_SECONDS = 86_400
+"""The longest deadline; a setting takes no longer one."""
+
 _CLOSED = "the database is not running: it was not started, or was stopped"
 
 
@@ -151,9 +154,7 @@ class Database(Calls, Service):
         return self._submit_within(seconds, call, Kind.PROBE, "SELECT 1")
 
     def _submit(self, call: Callable[[Session], Any], kind: Kind, sql: str) -> Deferred[Any]:
-        if self._work is None:
-            return fail(errors.Closed(_CLOSED))
-        return self._work.begin(call, kind, sql, self._deadline_seconds).result
+        return self._submit_within(self._deadline_seconds, call, kind, sql)
 
     def _submit_within(
         self, seconds: float, call: Callable[[Session], Any], kind: Kind, sql: str
@@ -162,37 +163,51 @@ class Database(Calls, Service):
             return fail(errors.Closed(_CLOSED))
         return self._work.begin(call, kind, sql, seconds).result
 
-    def with_deadline(self, seconds: float) -> Calls:
+    def with_deadline(self, seconds: float) -> Within:
         """The same database, whose calls may take so long, in place of `deadline_seconds`.
 
         Args:
-            seconds: For each call in all, waiting included; more than 0.
+            seconds: For each call in all, waiting included, and for each batch of a stream; above
+                0, and at most a day.
+
+        Raises:
+            ValueError: It is none of these.
         """
-        if seconds <= 0:
-            raise ValueError(f"a deadline is more than 0 seconds, not {seconds:g}")
-        return _Within(self._statements, partial(self._submit_within, seconds))
+        if not isinstance(seconds, int | float) or not 0 < seconds <= MOST_SECONDS:
+            raise ValueError(
+                f"a deadline is above 0 and at most {MOST_SECONDS:,} seconds, not {seconds!r:.50}"
+            )
+        return Within(self, self._statements, seconds)
 
     def stream(self, sql: str, /, batch_rows: int = 1000, **params: Any) -> Stream:
         """The rows of a statement, some at a time, as fast as they are taken and no faster.
 
-        A stream has a connection to itself until it has ended or was closed; SQLite keeps what
-        it reads as it was when it began. Of a database in memory all rows are fetched at once.
+        A stream has a connection to itself until it has ended or was closed; what it reads is as
+        it was when it began. There are `max_streams` at once: the next one waits, and fails with
+        DeadlinePassed if none of them ends in time. Of a database in memory all rows are fetched
+        at once.
 
         Args:
-            sql: The statement.
-            batch_rows: How many rows come at a time, at least 1.
+            sql: The statement; one that reads.
+            batch_rows: How many rows come at a time, from 1 to a million.
             params: The statement's parameters, by name.
 
         Returns:
             A Stream: `async for rows in stream`, or `stream.send_to(consumer)`.
 
         Raises:
-            DatabaseError: The parameters do not fit, or the database is not running.
+            DatabaseError: The parameters do not fit, the statement writes, or the database is not
+                running.
+            ValueError: `batch_rows` is out of bounds.
         """
+        return self._stream(self._deadline_seconds, sql, batch_rows, params)
+
+    def _stream(self, seconds: float, sql: str, batch_rows: int, params: dict[str, Any]) -> Stream:
         if self._work is None:
             raise errors.Closed(_CLOSED)
         statement = self._statements.get(sql)
-        return stream(self._work, self.settings, statement, statement.values(params), batch_rows)
+        values = statement.values(params)
+        return stream(self._work, self.settings, statement, values, batch_rows, seconds)
 
     def migrate(
         self, steps: Sequence[str] | Mapping[int, str], name: str = ""
@@ -228,12 +243,17 @@ class Database(Calls, Service):
         return self._figures if self._work is None else self._work.count()
 
 
-class _Within(Calls):
-    """The calls of a database with another deadline."""
+class Within(Calls):
+    """The calls of a database with another deadline; made by Database.with_deadline."""
 
-    def __init__(self, statements: Statements, submit: Callable[..., Deferred[Any]]) -> None:
+    def __init__(self, database: Database, statements: Statements, seconds: float) -> None:
+        self._database = database
         self._statements = statements
-        self._given = submit
+        self._seconds = seconds
 
     def _submit(self, call: Callable[[Session], Any], kind: Kind, sql: str) -> Deferred[Any]:
-        return self._given(call, kind, sql)
+        return self._database._submit_within(self._seconds, call, kind, sql)
+
+    def stream(self, sql: str, /, batch_rows: int = 1000, **params: Any) -> Stream:
+        """The same as `Database.stream`; each batch may take so long."""
+        return self._database._stream(self._seconds, sql, batch_rows, params)

@@ -55,7 +55,9 @@ class Job:
         attempts: How often it was begun.
         conflicts: How often of these the database chose it to fail.
         late: Whether its deadline has passed.
+        spent: Whether it has given something already, and so cannot be tried again.
         on_doom: Called when it is doomed, if it may be waiting for something but the database.
+        on_stop: Called at the database's stop, if it runs then.
         slow: The statements of it that took long: each with its seconds and parameters' names.
     """
 
@@ -64,7 +66,9 @@ class Job:
     attempts = 0
     conflicts = 0
     late = False
+    spent = False
     on_doom: Callable[[], None] | None = None
+    on_stop: Callable[[], None] | None = None
     slow: list[tuple[str, float, tuple[str, ...]]] | None = None
 
     def __init__(

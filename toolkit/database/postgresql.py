@@ -157,17 +157,18 @@ class PostgreSQLSession(Session):
         self, statement: Statement, values: Values, size: int
     ) -> Generator[Batch, None, None]:
         """The rows of a statement, so many at a time, by a cursor of the server."""
+        # The cursor's rows are of one moment anyhow; so is then what its functions read.
+        self.command("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         try:
-            with (
-                self.connection.transaction(),
-                psycopg.RawServerCursor(self.connection, "stream") as cursor,
-            ):
+            with psycopg.RawServerCursor(self.connection, "stream") as cursor:
                 cursor.execute(statement.text, values)
                 while rows := cursor.fetchmany(size):
                     assert cursor.description is not None
                     yield self._rows.batch(cursor.description, rows)
         except ERRORS as error:
             raise self._error(error, statement, values) from None
+        finally:
+            self.roll_back()  # it has changed nothing
 
     def command(self, sql: str) -> None:
         """Run `BEGIN` and the like."""

@@ -32,7 +32,7 @@ def delay_of(
         now: On the reactor's clock.
         chance: From 0 up to 1.
     """
-    if job.kind is Kind.PROBE:
+    if job.kind is Kind.PROBE or job.spent:
         return None
     age = now - job.since
     if isinstance(error, Unavailable):

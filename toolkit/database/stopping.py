@@ -30,6 +30,8 @@ async def stop(clock: IReactorTime, work: Work, drain_seconds: float) -> None:
     for job in list(work.unfinished):
         if work.withdraw(job):
             work.fail(job, closed)
+        elif job.on_stop is not None:
+            job.on_stop()
     try:
         await _wait(clock, work, drain_seconds)
     except (TimedOut, CancelledError):

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from queue import SimpleQueue
-from typing import Any
+from types import TracebackType
+from typing import Self
+from weakref import finalize
 
 from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IConsumer, IPushProducer
 from zope.interface import implementer
 
 from toolkit.concurrency import deferred
-from toolkit.database.errors import Interrupted
-from toolkit.database.job import Job, Kind
+from toolkit.database.errors import StatementError, told
+from toolkit.database.feed import READS, Feed
 from toolkit.database.rows import Batch
-from toolkit.database.session import Session, Values
+from toolkit.database.session import Values
 from toolkit.database.settings import DatabaseSettings
 from toolkit.database.sql import Statement
 from toolkit.database.work import Work
 from toolkit.waiting import Waiting
+
+MOST_ROWS = 1_000_000
+"""In one batch, which is held in memory."""
 
 
 class Stream(AsyncIterator[Batch]):
@@ -26,57 +30,40 @@ class Stream(AsyncIterator[Batch]):
 
     One batch is fetched ahead of the one that was taken. A stream of which nothing is taken for
     `stream_idle_seconds` fails with DeadlinePassed, as does one whose next batch takes longer
-    than `deadline_seconds`.
+    than `deadline_seconds`; at the stop of the database one of which nothing is taken for a
+    second fails with Closed.
+
+    It gives its connection back when its last rows were taken, when it is closed, at the end of
+    `async with stream`, and when nobody holds it any more, as after a `break` out of `async for
+    rows in database.stream(…)`.
 
     Args:
-        work: The jobs of the database.
-        settings: How long it may stand still, and a batch may take.
-
-    Attributes:
-        fetched: The batches that were not taken yet.
+        feed: Where the rows come from.
     """
 
-    def __init__(self, work: Work, settings: DatabaseSettings) -> None:
-        self._work = work
-        self._settings = settings
-        self.fetched: list[Batch] = []
-        self._wanted: SimpleQueue[bool] = SimpleQueue()
-        self._ended = False
-        self._error: BaseException | None = None
-        self._news = Waiting()
-        self._over = Waiting()
-        self._job: Job | None = None
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
         self._taking = False
+        finalize(self, feed.drop).atexit = False
 
-    def begin(self, job: Job) -> None:
-        """Be told of the job that fetches."""
-        self._job = job
-        job.on_doom = lambda: self._wanted.put(False)
-        job.result.addCallbacks(self._end, self._fail)
+    @property
+    def fetched(self) -> list[Batch]:
+        """The batches that were not taken yet."""
+        return self._feed.fetched
 
-    # In the reactor's thread
-
-    def arrived(self, rows: Batch) -> None:
-        """Take what was fetched."""
-        self.fetched.append(rows)
-        self._news.tell()
-        self._extend(self._settings.stream_idle_seconds)
-
-    def _extend(self, seconds: float) -> None:
-        if self._job is not None and not self._ended:
-            self._work.extend(self._job, seconds)
-
-    def _end(self, _: object) -> None:
-        self._ended = True
-        self._news.tell()
-        self._over.tell()
-
-    def _fail(self, failure: Any) -> None:
-        self._error = failure.value
-        self._end(None)
-
-    def __aiter__(self) -> Stream:
+    def __aiter__(self) -> Self:
         return self
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
 
     async def __anext__(self) -> Batch:
         """The next rows.
@@ -86,23 +73,18 @@ class Stream(AsyncIterator[Batch]):
         """
         if self._taking:
             raise RuntimeError("the next rows of this stream are being waited for already")
+        feed = self._feed
         self._taking = True
         try:
-            while not self.fetched and not self._ended:
-                await self._news.add()
+            while not feed.fetched and not feed.ended:
+                await feed.news.add()
         finally:
             self._taking = False
-        if self.fetched:
-            rows = self.fetched.pop(0)
-            self._want()
-            return rows
-        if self._error is not None:
-            raise self._error
+        if feed.fetched:
+            return feed.take()
+        if feed.error is not None:
+            raise feed.error
         raise StopAsyncIteration
-
-    def _want(self) -> None:
-        self._extend(self._settings.deadline_seconds)
-        self._wanted.put(True)
 
     @deferred
     async def close(self) -> None:
@@ -111,12 +93,10 @@ class Stream(AsyncIterator[Batch]):
         Returns:
             A Deferred that fires when the connection is free.
         """
-        self.fetched.clear()
-        if self._job is not None and not self._ended:
-            over = self._over.add()
-            self._work.end(self._job)
+        over = self._feed.close()
+        if over is not None:
             await over
-            self._error = None
+            self._feed.error = None
 
     @deferred
     async def send_to(self, consumer: IConsumer) -> int:
@@ -148,12 +128,6 @@ class Stream(AsyncIterator[Batch]):
                 consumer.unregisterProducer()
         return count
 
-    # In a thread
-
-    def wanted(self) -> bool:
-        """Wait until more is wanted; False if it is not."""
-        return self._wanted.get()
-
 
 @implementer(IPushProducer)
 class _Producer:
@@ -177,32 +151,18 @@ class _Producer:
 
 
 def stream(
-    work: Work, settings: DatabaseSettings, statement: Statement, values: Values, size: int
+    work: Work,
+    settings: DatabaseSettings,
+    statement: Statement,
+    values: Values,
+    size: int,
+    seconds: float,
 ) -> Stream:
     """Begin to fetch the rows of a statement; see `Database.stream`."""
-    if size < 1:
-        raise ValueError(f"a batch is at least 1 row, not {size}")
-    result = Stream(work, settings)
-    lane = work.lanes.streaming
-    sql = statement.source
-    if lane is None:
-
-        def fetch(session: Session) -> None:
-            for rows in session.batches(statement, values, size):
-                work.call(result.arrived, rows)
-
-        result.begin(work.begin(fetch, Kind.READ, sql, settings.deadline_seconds))
-        return result
-
-    def pump(session: Session) -> None:
-        batches = session.batches(statement, values, size)
-        try:
-            for rows in batches:
-                work.call(result.arrived, rows)
-                if not result.wanted():
-                    raise Interrupted("it was closed")
-        finally:
-            batches.close()
-
-    result.begin(work.begin(pump, Kind.READ, sql, settings.deadline_seconds, lane))
-    return result
+    if type(size) is not int or not 1 <= size <= MOST_ROWS:
+        raise ValueError(f"batch_rows is from 1 to {MOST_ROWS:,} rows, not {size!r:.50}")
+    if not statement.reads:
+        raise StatementError(told(READS, statement.source), statement.source)
+    feed = Feed(work, settings, seconds)
+    feed.begin(statement, values, size)
+    return Stream(feed)
