@@ -73,17 +73,19 @@ class Feed:
             size: How many rows come at a time.
         """
         lane = self._work.lanes.streaming
-        goes_on = (lambda: True) if lane is None else self._wanted.get
 
-        def fetch(session: Session) -> None:
+        def fetch(session: Session) -> list[Batch]:
             batches = session.batches(statement, values, size)
             try:
+                if lane is None:  # others want the connection: there is just one
+                    return list(batches)
                 for rows in batches:
                     if session.job is not None:
                         session.job.spent = True
                     self._work.call(self._arrived, rows)
-                    if not goes_on():
+                    if not self._wanted.get():
                         raise Interrupted("it was closed")
+                return []
             except ReadOnly as error:
                 if error.native not in _WROTE:
                     raise
@@ -139,7 +141,9 @@ class Feed:
         if self._job is not None and not self.ended:
             self._work.extend(self._job, seconds)
 
-    def _end(self, _: object) -> None:
+    def _end(self, rest: list[Batch]) -> None:
+        if not self._closed:
+            self.fetched += rest
         self.ended = True
         self.news.tell()
         self._over.tell()
@@ -149,7 +153,7 @@ class Feed:
         if isinstance(error, DeadlinePassed):
             error = self._late(error)
         self.error = error
-        self._end(None)
+        self._end([])
 
     def _late(self, error: DeadlinePassed) -> BaseException:
         if self._stopping:
