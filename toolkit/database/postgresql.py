@@ -10,7 +10,7 @@ import select
 import socket
 import threading
 from collections.abc import Generator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from os import dup
 from typing import Any
 
@@ -160,15 +160,16 @@ class PostgreSQLSession(Session):
         # The cursor's rows are of one moment anyhow; so is then what its functions read.
         self.command("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         try:
-            with psycopg.RawServerCursor(self.connection, "stream") as cursor:
-                cursor.execute(statement.text, values)
-                while rows := cursor.fetchmany(size):
-                    assert cursor.description is not None
-                    yield self._rows.batch(cursor.description, rows)
+            with closing(psycopg.RawServerCursor(self.connection, "stream")) as cursor:
+                try:
+                    cursor.execute(statement.text, values)
+                    while rows := cursor.fetchmany(size):
+                        assert cursor.description is not None
+                        yield self._rows.batch(cursor.description, rows)
+                finally:
+                    self.roll_back()  # it ends the cursor, too, which need not ask the server
         except ERRORS as error:
             raise self._error(error, statement, values) from None
-        finally:
-            self.roll_back()  # it has changed nothing
 
     def command(self, sql: str) -> None:
         """Run `BEGIN` and the like."""
