@@ -115,6 +115,18 @@ class DiskFull(DatabaseError):
     code = "disk-full"
 
 
+class StorageFailed(DatabaseError):
+    """The disk or its file system failed, and does not say that it is full or damaged."""
+
+    code = "storage-failed"
+
+
+class OutOfResources(DatabaseError):
+    """There is no memory left for it, or not as much of something as may be used."""
+
+    code = "out-of-resources"
+
+
 class Corrupt(DatabaseError):
     """The file is damaged, or no database."""
 
@@ -165,7 +177,7 @@ def told(reason: str, sql: str = "", values: Iterable[object] = ()) -> str:
         sql: The statement, as it was written.
         values: The parameters; where one stands in the words, a mask is put in its place.
     """
-    for text in sorted({str(value) for value in values if value is not None}, key=len)[::-1]:
+    for text in sorted({_text(value) for value in values if value is not None}, key=len)[::-1]:
         if len(text) >= _SHORTEST:
             reason = reason.replace(text, MASK)
         for quote in "\"'":
@@ -175,3 +187,10 @@ def told(reason: str, sql: str = "", values: Iterable[object] = ()) -> str:
     if len(statement) > _LONGEST:
         statement = statement[:_LONGEST] + "…"
     return printable(f"{line}, in: {statement}" if statement else line)
+
+
+def _text(value: object) -> str:
+    try:
+        return str(value)
+    except ValueError:  # an integer of more digits than Python writes: nor does the driver
+        return ""

@@ -37,9 +37,13 @@ _BY_STATE: dict[str, type[DatabaseError]] = {
     "57014": errors.Interrupted,
     "25006": errors.ReadOnly,
     "53100": errors.DiskFull,
+    "53300": errors.Unavailable,
+    "53": errors.OutOfResources,
+    "58030": errors.StorageFailed,
     "XX001": errors.Corrupt,
     "XX002": errors.Corrupt,
     "08": errors.ConnectionLost,
+    "57P03": errors.Unavailable,
     "57P": errors.ConnectionLost,
     "25P03": errors.ConnectionLost,
 }
@@ -80,6 +84,14 @@ def error_of(
     # Only the primary message: the detail holds the values of rows.
     reason = (diagnosis.message_primary if diagnosis else None) or str(error)
     source = statement.source if statement else ""
+    if statement is not None and reason.startswith("cannot adapt type"):
+        for name, value in zip(statement.names, values, strict=False):
+            kind_of = type(value).__name__
+            if f"type '{kind_of}'" in reason:
+                reason = (
+                    f"the parameter {name} is of the type {kind_of}, which PostgreSQL does not "
+                    "keep: pass text"
+                )
     kind = next(
         (_BY_STATE[state[:size]] for size in (5, 3, 2) if state[:size] in _BY_STATE),
         errors.StatementError,

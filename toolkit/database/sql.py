@@ -13,6 +13,7 @@ from sqlite3 import complete_statement
 from typing import Any
 
 from toolkit.database.errors import ParameterError, StatementError, told
+from toolkit.database.values import taken
 
 _PARTS = re.compile(
     r"""(?P<quoted>
@@ -53,6 +54,7 @@ class Statement:
         names: Of the parameters, in the order of their numbers.
         reads: Whether it only reads, as far as its words tell: a function it calls may write.
         alone: Whether SQLite wants it outside a transaction.
+        is_sqlite: Whether it is for SQLite.
     """
 
     source: str
@@ -60,6 +62,7 @@ class Statement:
     names: tuple[str, ...]
     reads: bool
     alone: bool
+    is_sqlite: bool
 
     def values(self, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
         """The parameters in the order of their numbers.
@@ -69,12 +72,15 @@ class Statement:
 
         Raises:
             ParameterError: One is missing, or one is not used.
+            StatementError: The database does not take one; see `values.taken`.
         """
         if len(parameters) == len(self.names):
             try:
-                return tuple([parameters[name] for name in self.names])
+                found = tuple([parameters[name] for name in self.names])
             except KeyError:
                 pass
+            else:
+                return taken(found, self.names, self.source, self.is_sqlite)
         missing = [name for name in self.names if name not in parameters]
         unused = [str(name) for name in parameters if name not in self.names]
         problems = [f"{{{name}}} has no parameter" for name in missing]
@@ -132,7 +138,7 @@ def compiled(source: str, sign: str) -> Statement:
             source,
         )
     reads = word in _READING and _WRITES.search(words) is None
-    return Statement(source, text, tuple(numbers), reads, word in _ALONE)
+    return Statement(source, text, tuple(numbers), reads, word in _ALONE, sign == "?")
 
 
 def _wrong(source: str, what: str) -> ParameterError:

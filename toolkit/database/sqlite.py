@@ -15,7 +15,7 @@ from toolkit.database.settings import DatabaseSettings, Place
 from toolkit.database.sql import Statement, statements_of
 
 # What sqlite3 raises for parameters it cannot bind, besides its own errors.
-ERRORS = (sqlite3.Error, OverflowError, UnicodeError)
+ERRORS = (sqlite3.Error, OverflowError, UnicodeError, MemoryError)
 
 _BY_CODE: dict[int, type[DatabaseError]] = {
     sqlite3.SQLITE_BUSY: errors.Busy,
@@ -26,12 +26,33 @@ _BY_CODE: dict[int, type[DatabaseError]] = {
     sqlite3.SQLITE_NOTADB: errors.Corrupt,
     sqlite3.SQLITE_FULL: errors.DiskFull,
     sqlite3.SQLITE_CANTOPEN: errors.Unavailable,
+    sqlite3.SQLITE_PERM: errors.Unavailable,
+    sqlite3.SQLITE_PROTOCOL: errors.Busy,  # several opened it, and closed it, at once
+    sqlite3.SQLITE_SCHEMA: errors.Busy,  # another changed it again and again
+    sqlite3.SQLITE_ABORT: errors.Interrupted,
+    sqlite3.SQLITE_IOERR: errors.StorageFailed,
+    sqlite3.SQLITE_IOERR_BLOCKED: errors.Busy,
+    sqlite3.SQLITE_IOERR_NOMEM: errors.OutOfResources,
+    sqlite3.SQLITE_IOERR_SHORT_READ: errors.Corrupt,
+    sqlite3.SQLITE_IOERR_CORRUPTFS: errors.Corrupt,
+    sqlite3.SQLITE_IOERR_DATA: errors.Corrupt,
+    sqlite3.SQLITE_NOLFS: errors.StorageFailed,
+    sqlite3.SQLITE_NOMEM: errors.OutOfResources,
     sqlite3.SQLITE_CONSTRAINT: errors.ConstraintViolation,
     sqlite3.SQLITE_CONSTRAINT_UNIQUE: errors.UniqueViolation,
     sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY: errors.UniqueViolation,
     sqlite3.SQLITE_CONSTRAINT_ROWID: errors.UniqueViolation,
     sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY: errors.ForeignKeyViolation,
 }
+
+_OF_THE_FILE = (
+    errors.Busy,
+    errors.ReadOnly,
+    errors.Corrupt,
+    errors.DiskFull,
+    errors.StorageFailed,
+    errors.OutOfResources,
+)
 
 
 def error_of(
@@ -41,6 +62,8 @@ def error_of(
     code = getattr(error, "sqlite_errorcode", None)
     name = getattr(error, "sqlite_errorname", "")
     source = statement.source if statement else ""
+    if isinstance(error, MemoryError):
+        code, name = sqlite3.SQLITE_NOMEM, "SQLITE_NOMEM"
     if code is None:
         kind: type[DatabaseError] = errors.StatementError
     else:
@@ -51,8 +74,8 @@ def error_of(
         folder = os.path.dirname(os.path.abspath(path))
         why = reason if os.path.isdir(folder) else "there is no such folder"
         return kind(f"{path!a} cannot be opened: {why}", source, name)
-    if kind in (errors.Busy, errors.ReadOnly, errors.Corrupt, errors.DiskFull):
-        reason = f"{path!a}: {reason}"
+    if kind in _OF_THE_FILE:
+        reason = f"{path!a}: {reason or 'there is no memory left'}"
     return kind(told(reason, source, values), source, name)
 
 
@@ -156,13 +179,13 @@ class SQLiteSession(Session):
         try:
             self._cursor.execute(sql)
             return
-        except sqlite3.Error as error:
+        except ERRORS as error:
             failed = error
         if _is_busy(failed):
             try:
                 self._patiently(sql)
                 return
-            except sqlite3.Error as error:
+            except ERRORS as error:
                 failed = error
         raise error_of(failed, self._place) from None
 
@@ -172,7 +195,8 @@ class SQLiteSession(Session):
             for one in statements_of(sql):
                 self.connection.execute(one)
         except ERRORS as error:
-            raise errors.StatementError(told(str(error), sql), sql) from None
+            found = error_of(error, self._place)
+            raise type(found)(told(str(found), sql), sql, found.native) from None
 
     @property
     def changes(self) -> int:

@@ -34,6 +34,8 @@ _AWAY = (
     errors.QueueFull,
     errors.DeadlinePassed,
     errors.Closed,
+    errors.OutOfResources,
+    errors.StorageFailed,
 )
 
 
@@ -167,6 +169,10 @@ async def _asked(waited: Deferred[T]) -> T:
             "the connection to the database was lost: look whether it was done, before it is "
             "tried again",
             "outcome-unknown",
+        ) from error
+    except (errors.ReadOnly, errors.DiskFull) as error:
+        raise Unavailable(
+            "the database takes no changes now; try again later", error.code
         ) from error
     except _AWAY as error:
         raise Unavailable(
