@@ -19,7 +19,8 @@ from tests.database.databases import absent
 class Cluster:
     """A server in a folder, on a port that the kernel picked."""
 
-    def __init__(self, programs: Path, folder: str, user: str | None) -> None:
+    def __init__(self, programs: Path, folder: str, user: str | None, options: str) -> None:
+        self._options = options
         self._programs = programs
         self._folder = folder
         self._user = user
@@ -31,7 +32,7 @@ class Cluster:
 
     def start(self) -> None:
         """Start the server, and wait until it answers."""
-        options = f"-F -p {self.port} -h 127.0.0.1 -k {self._folder}"
+        options = f"-F -p {self.port} -h 127.0.0.1 -k {self._folder} {self._options}"
         self._run("pg_ctl", "start", "-w", "-t", "20", "-o", options, "-l", f"{self._folder}/log")
 
     def stop(self) -> None:
@@ -52,8 +53,8 @@ class Cluster:
 
 
 @contextmanager
-def cluster() -> Iterator[Cluster]:
-    """A server that runs; it is stopped and deleted afterwards."""
+def cluster(*options: str) -> Iterator[Cluster]:
+    """A server that runs, with these options; it is stopped and deleted afterwards."""
     found = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb")) or [shutil.which("initdb") or ""]
     if not found[-1]:
         absent("initdb is not installed: there can be no PostgreSQL server of the tests' own")
@@ -66,7 +67,7 @@ def cluster() -> Iterator[Cluster]:
     with tempfile.TemporaryDirectory() as folder:
         if user is not None:
             shutil.chown(folder, user)
-        server = Cluster(Path(found[-1]).parent, folder, user)
+        server = Cluster(Path(found[-1]).parent, folder, user, " ".join(options))
         server.start()
         yield server
         with suppress(subprocess.CalledProcessError):  # it may be stopped

@@ -17,6 +17,10 @@ def test_a_longer_value_is_masked_before_one_that_is_part_of_it() -> None:
     assert told("no secret-value here", "", ["secret", "secret-value"]) == f"no {MASK} here"
 
 
+def test_a_number_that_python_does_not_write_is_no_hindrance() -> None:
+    assert told("too large", "", [10**5000, "secret-value"]) == "too large"
+
+
 def test_the_statement_is_on_the_line_and_not_endless() -> None:
     said = told("no\nsuch  table", "SELECT *\n  FROM t " + "x" * 1000)
     assert said.startswith("no; such  table, in: SELECT * FROM t xxx")

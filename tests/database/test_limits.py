@@ -176,6 +176,23 @@ async def test_a_full_queue_refuses_at_once_and_says_what_to_do(opens: Open, rea
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_thousand_wait_and_no_more(opens: Open, reactor: Any) -> None:
+    database = await opens(connections=1)
+    gate = Gate()
+    first = database.transaction(gate.passes, reactor)
+    await gate.entered
+    waiting = [database.execute("CREATE TABLE IF NOT EXISTS t (x INTEGER)") for _ in range(1000)]
+    with pytest.raises(errors.QueueFull):
+        result_of(database.execute("SELECT 1"))
+    waiting.pop().cancel()
+    waiting.append(database.execute("SELECT 1"))  # there is room again
+    gate.open()
+    await first
+    outcomes: Any = await DeferredList(waiting)
+    assert {is_done for is_done, _ in outcomes} == {True}
+
+
+@pytest_twisted.ensureDeferred
 async def test_what_is_quick_does_not_wait_for_what_is_slow(
     opens_at: Open, postgresql: str, tmp_path: Any
 ) -> None:

@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred, DeferredList, gatherResults
 from twisted.internet.task import LoopingCall, deferLater
 
 from tests.database.cluster import cluster
+from tests.database.consumer import Consumer
 from tests.database.databases import Open
 from tests.database.test_database import failure
 from toolkit.database import errors
@@ -202,6 +203,11 @@ async def test_a_deadlock_is_tried_again(opens_at: Open, postgresql: str) -> Non
     ("state", "kind"),
     [
         ("53100", errors.DiskFull),
+        ("53200", errors.OutOfResources),
+        ("53300", errors.Unavailable),
+        ("53400", errors.OutOfResources),
+        ("57P03", errors.Unavailable),
+        ("58030", errors.StorageFailed),
         ("25006", errors.ReadOnly),
         ("55P03", errors.Busy),
         ("40001", errors.Conflict),
@@ -216,12 +222,65 @@ async def test_a_deadlock_is_tried_again(opens_at: Open, postgresql: str) -> Non
 async def test_each_state_has_its_class(
     opens_at: Open, postgresql: str, state: str, kind: type[errors.DatabaseError]
 ) -> None:
-    database = await opens_at(postgresql, attempts=1, conflicts=0)
+    database = await opens_at(postgresql, attempts=1, conflicts=0, connect_seconds=0.05)
     raised = f"DO $$ BEGIN RAISE EXCEPTION 'so it is' USING ERRCODE = '{state}'; END $$"
     error: Any = await failure(database.execute(raised))
     assert type(error) is kind
     assert error.native == state
     assert str(error).startswith("so it is, in: DO $$ BEGIN")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_server_that_takes_no_writes_any_more_says_so(
+    opens_at: Open, postgresql: str
+) -> None:
+    url = f"{postgresql}?options=-c%20default_transaction_read_only%3Don"
+    await with_tables(await opens_at(postgresql))
+    database = await opens_at(url)
+    calls: list[Deferred[Any]] = [
+        database.execute("INSERT INTO a VALUES (1)"),
+        database.transaction(writes, 1),
+        database.execute_many("INSERT INTO a VALUES ({x})", [{"x": 1}]),
+    ]
+    for call in calls:
+        assert type(await failure(call)) is errors.ReadOnly
+    assert await database.query("SELECT * FROM a") == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_server_with_no_connection_left_is_waited_for(
+    opens_at: Open, postgresql: str, reactor: Any
+) -> None:
+    with cluster("-c", "max_connections=5", "-c", "superuser_reserved_connections=0") as server:
+        others = [psycopg.connect(server.url) for _ in range(4)]
+        database = await opens_at(server.url, connections=1, max_streams=1, connect_seconds=0.3)
+        stream = database.stream("SELECT 1")
+        error = await failure(stream.send_to(Consumer()))
+        assert isinstance(error, errors.Unavailable)
+        assert "too many clients" in str(error)
+        calls = database.stream("SELECT 2")
+        others.pop().close()
+        assert [row[0] async for rows in calls for row in rows] == [2]
+        for other in others:
+            other.close()
+        await database.stopService()
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_stop_does_not_wait_for_what_is_to_be_tried_again(
+    opens_at: Open, postgresql: str, reactor: Any
+) -> None:
+    database = await opens_at(postgresql, drain_seconds=30, connect_seconds=30)
+    raised = "DO $$ BEGIN RAISE EXCEPTION 'full' USING ERRCODE = '53300'; END $$"
+    waiting = database.execute(raised)
+    while database.figures().retried < 3:
+        await deferLater(reactor, 0.005)
+    began = reactor.seconds()
+    stopped = database.stopService()
+    error = await failure(waiting)
+    await stopped
+    assert isinstance(error, errors.Closed | errors.Unavailable)
+    assert reactor.seconds() - began < 1.0
 
 
 @pytest_twisted.ensureDeferred

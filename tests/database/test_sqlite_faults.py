@@ -20,6 +20,8 @@ from tests.database.databases import Open
 from tests.database.test_database import failure
 from toolkit.database import errors
 from toolkit.database.database import Database
+from toolkit.database.settings import DatabaseSettings, Place
+from toolkit.database.sqlite import SQLiteSession, error_of
 
 NOBODY = 65534
 
@@ -38,6 +40,53 @@ async def test_a_full_disk_is_told_and_what_fits_is_still_written(
     assert [is_done for is_done, _ in outcomes] == [True, False, True, False, True]
     assert {failed.type for is_done, failed in outcomes if not is_done} == {errors.DiskFull}
     assert (await database.one("SELECT sum(length(x)) FROM t"))[0] == 60
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (sqlite3.SQLITE_IOERR, errors.StorageFailed),
+        (sqlite3.SQLITE_IOERR_WRITE, errors.StorageFailed),
+        (sqlite3.SQLITE_IOERR_FSYNC, errors.StorageFailed),
+        (sqlite3.SQLITE_IOERR_SHORT_READ, errors.Corrupt),
+        (sqlite3.SQLITE_IOERR_NOMEM, errors.OutOfResources),
+        (sqlite3.SQLITE_IOERR_BLOCKED, errors.Busy),
+        (sqlite3.SQLITE_NOLFS, errors.StorageFailed),
+        (sqlite3.SQLITE_PERM, errors.Unavailable),
+        (sqlite3.SQLITE_PROTOCOL, errors.Busy),
+        (sqlite3.SQLITE_FULL, errors.DiskFull),
+        (sqlite3.SQLITE_BUSY_SNAPSHOT, errors.Busy),
+        (sqlite3.SQLITE_READONLY_DBMOVED, errors.ReadOnly),
+        (sqlite3.SQLITE_CORRUPT_VTAB, errors.Corrupt),
+        (sqlite3.SQLITE_CONSTRAINT_TRIGGER, errors.ConstraintViolation),
+        (sqlite3.SQLITE_AUTH, errors.StatementError),
+        (sqlite3.SQLITE_TOOBIG, errors.StatementError),
+        (sqlite3.SQLITE_MISMATCH, errors.StatementError),
+    ],
+)
+def test_each_code_has_its_class(code: int, kind: type[errors.DatabaseError]) -> None:
+    error = sqlite3.OperationalError("so it is")
+    error.sqlite_errorcode = code
+    assert type(error_of(error, Place("sqlite", "a.db"))) is kind
+
+
+def test_memory_that_is_not_there_is_told() -> None:
+    error = error_of(MemoryError(), Place("sqlite", "a.db"))
+    assert type(error) is errors.OutOfResources
+    assert str(error) == "'a.db': there is no memory left"
+    assert error.native == "SQLITE_NOMEM"
+
+
+def test_a_disk_that_fails_in_a_script_is_no_mistake_of_the_script(tmp_path: Path) -> None:
+    path = tmp_path / "test.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        session = SQLiteSession(connection, Place("sqlite", str(path)), DatabaseSettings())
+        connection.execute("CREATE TABLE t (x)")
+        connection.execute("PRAGMA max_page_count = 2")
+        with pytest.raises(errors.DiskFull):
+            session.script("INSERT INTO t VALUES (zeroblob(100000))")
+        with pytest.raises(errors.StatementError):
+            session.script("INSERT INTO nowhere VALUES (1)")
 
 
 @pytest_twisted.ensureDeferred

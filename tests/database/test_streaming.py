@@ -10,10 +10,9 @@ import psycopg
 import pytest
 import pytest_twisted
 from twisted.internet.defer import CancelledError
-from twisted.internet.interfaces import IConsumer
 from twisted.internet.task import deferLater
-from zope.interface import implementer
 
+from tests.database.consumer import Consumer
 from tests.database.databases import Open
 from tests.database.test_database import failure
 from tests.database.test_limits import ENDLESS, answers
@@ -39,29 +38,6 @@ async def filled(opens: Open, **settings: Any) -> Database:
 @deferred
 async def rest(stream: Stream) -> list[Row]:
     return [row async for rows in stream for row in rows]
-
-
-@implementer(IConsumer)
-class Consumer:
-    """Takes what it is given, and has its producer pause after each batch if told to."""
-
-    def __init__(self, pauses: bool = False) -> None:
-        self.rows: list[Any] = []
-        self.producer: Any = None
-        self.streaming = False
-        self.pauses = pauses
-        self.ended = False
-
-    def registerProducer(self, producer: Any, streaming: bool) -> None:
-        self.producer, self.streaming = producer, streaming
-
-    def unregisterProducer(self) -> None:
-        self.ended = True
-
-    def write(self, rows: Any) -> None:
-        self.rows += rows
-        if self.pauses:
-            self.producer.pauseProducing()
 
 
 @pytest_twisted.ensureDeferred

@@ -155,6 +155,10 @@ def test_contacts_are_added_replaced_and_removed(caller: Caller) -> None:
         (errors.QueueFull("secret-host"), "database-away"),
         (errors.DeadlinePassed("secret-host"), "database-away"),
         (errors.Closed("secret-host"), "database-away"),
+        (errors.OutOfResources("secret-host"), "database-away"),
+        (errors.StorageFailed("secret-host"), "database-away"),
+        (errors.ReadOnly("secret-host"), "read-only"),
+        (errors.DiskFull("secret-host"), "disk-full"),
         (errors.OutcomeUnknown("secret-host"), "outcome-unknown"),
     ],
 )

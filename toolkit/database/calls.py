@@ -26,6 +26,11 @@ class Calls(ABC):
     QueueFull and Closed at once, DeadlinePassed in time. Cancelling it takes a call that waits
     off the queue, and interrupts one that runs; a commit that has begun is not undone by it.
 
+    A connection is used by one call after another, so what would stay in it is refused: SET (but
+    for SET LOCAL in a transaction), PRAGMA that sets, ATTACH, LISTEN, temporary tables outside a
+    transaction. What a function of the server leaves there is not seen, nor taken away:
+    `set_config(…, false)`, `pg_advisory_lock` (use `pg_advisory_xact_lock` in a transaction).
+
     In SQL, `{name}` stands for the parameter of that name, and `{{` for a brace. Values never
     become part of the text.
     """
@@ -79,7 +84,7 @@ class Calls(ABC):
         self, sql: str, params: dict[str, Any], pick: Callable[[list[Row], str], Any] | None
     ) -> Deferred[Any]:
         try:
-            statement = self._statements.get(sql)
+            statement = self._statements.alone(sql)
             values = statement.values(params)
         except DatabaseError as error:
             return fail(error)
@@ -106,7 +111,7 @@ class Calls(ABC):
             fails with OutcomeUnknown where the connection is lost before the server has answered.
         """
         try:
-            statement = self._statements.get(sql)
+            statement = self._statements.alone(sql)
             values = statement.values(params)
         except DatabaseError as error:
             return fail(error)
@@ -127,7 +132,7 @@ class Calls(ABC):
             A Deferred with the number of rows they changed, in all.
         """
         try:
-            statement = self._statements.get(sql)
+            statement = self._statements.alone(sql)
             values = [statement.values(row) for row in rows]
         except DatabaseError as error:
             return fail(error)

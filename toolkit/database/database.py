@@ -205,7 +205,7 @@ class Database(Calls, Service):
     def _stream(self, seconds: float, sql: str, batch_rows: int, params: dict[str, Any]) -> Stream:
         if self._work is None:
             raise errors.Closed(_CLOSED)
-        statement = self._statements.get(sql)
+        statement = self._statements.alone(sql)
         values = statement.values(params)
         return stream(self._work, self.settings, statement, values, batch_rows, seconds)
 

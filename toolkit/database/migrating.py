@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from toolkit.database.errors import MigrationError
 from toolkit.database.session import Session
-from toolkit.database.sql import compiled
+from toolkit.database.sql import compiled, ends_transaction
 
 TABLE = "toolkit_migrations"
 """Where it is kept which steps were applied."""
@@ -25,7 +25,7 @@ def numbered(steps: Sequence[str] | Mapping[int, str]) -> dict[int, str]:
         steps: SQL by number, or in order, counted from 1.
 
     Raises:
-        MigrationError: One has no number from 1 on, or no text.
+        MigrationError: One has no number from 1 on, or no text, or ends the transaction.
     """
     given = steps if isinstance(steps, Mapping) else dict(enumerate(steps, start=1))
     for number, sql in given.items():
@@ -33,6 +33,10 @@ def numbered(steps: Sequence[str] | Mapping[int, str]) -> dict[int, str]:
             raise MigrationError(f"a step's number is 1 or more, not {number!r}")
         if not isinstance(sql, str) or not sql.strip():
             raise MigrationError(f"step {number} must be SQL, not {sql!r:.50}")
+        if ends_transaction(sql):
+            raise MigrationError(
+                f"step {number} begins or ends a transaction: all steps run in one of migrate()'s"
+            )
     return dict(sorted(given.items()))
 
 
@@ -84,4 +88,6 @@ def migrate(session: Session, steps: dict[int, str], name: str = "") -> list[int
     for number in new:
         session.script(steps[number])
         session.execute(note, (name, number, sums[number]))
+    if new and session.dialect == "postgresql":
+        session.spoiled = True  # a step may have SET something: the next job has a new connection
     return new

@@ -51,6 +51,8 @@ _BY_STATE: dict[str, type[DatabaseError]] = {
 # What psycopg raises for parameters it cannot adapt, besides its own errors.
 ERRORS = (psycopg.Error, OverflowError, UnicodeError)
 
+_OPEN = (TransactionStatus.INTRANS, TransactionStatus.INERROR, TransactionStatus.ACTIVE)
+
 _CANCEL_SECONDS = 5.0
 
 
@@ -207,11 +209,7 @@ class PostgreSQLSession(Session):
     @property
     def in_transaction(self) -> bool:
         """Whether a transaction is open."""
-        return self.connection.info.transaction_status in (
-            TransactionStatus.INTRANS,
-            TransactionStatus.INERROR,
-            TransactionStatus.ACTIVE,
-        )
+        return self.connection.pgconn.transaction_status in _OPEN
 
     @property
     def is_aborted(self) -> bool:

@@ -24,6 +24,10 @@ def serve(worker: Worker, job: Job) -> None:
             result = _in_transaction(worker, session, job)
         else:
             result = job.call(session)
+            if session.in_transaction:
+                raise errors.StatementError(
+                    f"{errors.told(job.sql)} left a transaction open, which was rolled back"
+                )
     except BaseException as error:  # noqa: BLE001 - whatever a job raises is its own
         session.roll_back()
         is_write = job.kind in (Kind.WRITE, Kind.ALONE)
@@ -46,6 +50,8 @@ def _in_transaction(worker: Worker, session: PostgreSQLSession, job: Job) -> Any
             f"{job.sql} went on after an error: PostgreSQL then undoes the whole transaction, "
             "but for what fails within transaction.savepoint()"
         )
+    if not session.in_transaction:
+        raise errors.StatementError(f"{job.sql} has ended its transaction itself")
     if not worker.begins_to_commit(job):
         raise errors.Interrupted("it was given up")
     try:

@@ -36,7 +36,30 @@ def place_of(url: str) -> Place:
             return Place("sqlite", path, bool(options))
     elif re.match(r"postgres(ql)?://[^\s\0]*\Z", url):
         return Place("postgresql", url)
-    raise ValueError(EXPECTED)
+    hint = _hint(url)
+    raise ValueError(f"{EXPECTED} ({hint})" if hint else EXPECTED)
+
+
+def _hint(url: str) -> str:
+    scheme, colon, rest = url.partition(":")
+    scheme = scheme.lower()
+    if not url.strip():
+        return "nothing was given"
+    if scheme == "sqlite" and rest.startswith("//"):
+        return "without // before the path: sqlite:/absolute/path or sqlite:relative/path"
+    if scheme == "sqlite" and "?" in rest:
+        return "after a ? only mode=ro"
+    if scheme.startswith(("postgres", "sqlite+")) and "+" in scheme:
+        return "without the driver's name"
+    if scheme in ("postgres", "postgresql") and re.search(r"\s", rest):
+        return "a space in it is written %20"
+    if scheme in ("postgres", "postgresql"):
+        return "with // after postgresql:, in small letters"
+    if scheme == "file":
+        return "sqlite: in place of file:"
+    if colon and "//" in rest:
+        return "there is no other kind"
+    return "" if scheme == "sqlite" else "a path begins with sqlite:"
 
 
 def _check(url: str) -> None:

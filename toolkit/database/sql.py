@@ -13,6 +13,7 @@ from sqlite3 import complete_statement
 from typing import Any
 
 from toolkit.database.errors import ParameterError, StatementError, told
+from toolkit.database.lasting import lasting
 from toolkit.database.values import taken
 
 _PARTS = re.compile(
@@ -31,14 +32,14 @@ _PARTS = re.compile(
     re.VERBOSE | re.DOTALL | re.ASCII,
 )
 _DOUBLED = re.compile(r"\{\{|\}\}|[{}]")
-_FIRST_WORD = re.compile(r"[\s(]*([A-Za-z]+)")
+_FIRST_WORD = re.compile(r"[\s(;]*([A-Za-z]+)")
 _WRITES = re.compile(r"\b(?:insert|update|delete|merge|into)\b", re.IGNORECASE)
 
 _MORE = re.compile(r";\s*[^\s;]")
 _FUNCTION = re.compile(r"\bbegin\s+atomic\b", re.IGNORECASE)  # its body has statements of its own
 
 _READING = frozenset(("select", "values", "with", "table", "show", "explain"))
-_ALONE = frozenset(("vacuum", "pragma", "attach", "detach"))
+_ALONE = frozenset(("vacuum", "pragma"))
 _CONTROL = frozenset(
     ("begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release")
 )
@@ -55,6 +56,7 @@ class Statement:
         reads: Whether it only reads, as far as its words tell: a function it calls may write.
         alone: Whether SQLite wants it outside a transaction.
         is_sqlite: Whether it is for SQLite.
+        inside: Why it may run only within a transaction; "" if it may run anywhere.
     """
 
     source: str
@@ -63,6 +65,7 @@ class Statement:
     reads: bool
     alone: bool
     is_sqlite: bool
+    inside: str = ""
 
     def values(self, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
         """The parameters in the order of their numbers.
@@ -97,9 +100,10 @@ def compiled(source: str, sign: str) -> Statement:
 
     Raises:
         ParameterError: A brace stands alone, a placeholder stands in quotes or in a comment.
-        StatementError: It would begin or end a transaction, which `transaction` does; it holds a
-            NUL, at which PostgreSQL's library would cut it off; or, for PostgreSQL, it is several
-            statements, which SQLite refuses itself.
+        StatementError: It would begin or end a transaction, which `transaction` does; it would
+            leave something in its connection (`lasting`); it holds a NUL, at which PostgreSQL's
+            library would cut it off; or, for PostgreSQL, it is several statements, which SQLite
+            refuses itself.
     """
     if "\0" in source:
         raise StatementError(told("there is a NUL in the statement", source), source)
@@ -137,8 +141,13 @@ def compiled(source: str, sign: str) -> Statement:
             told("one statement at a time: several are for transaction(), or migrate()", source),
             source,
         )
+    left = lasting(words)
+    if left is not None and left.always:
+        raise StatementError(told(left.reason, source), source)
     reads = word in _READING and _WRITES.search(words) is None
-    return Statement(source, text, tuple(numbers), reads, word in _ALONE, sign == "?")
+    inside = left.reason if left is not None else ""
+    names = tuple(numbers)
+    return Statement(source, text, names, reads, word in _ALONE, sign == "?", inside)
 
 
 def _wrong(source: str, what: str) -> ParameterError:
@@ -164,6 +173,17 @@ def statements_of(sql: str) -> Iterator[str]:
         yield rest
 
 
+def ends_transaction(script: str) -> bool:
+    """Whether one of several statements begins or ends a transaction.
+
+    Args:
+        script: The statements; an END of a trigger's or a function's body is none.
+    """
+    words = [_FIRST_WORD.match(part) for part in _PARTS.sub(" ", script).split(";")]
+    found = {word[1].lower() for word in words if word is not None}
+    return not found.isdisjoint(_CONTROL - {"end"})
+
+
 class Statements:
     """The statements of one database, each made once.
 
@@ -176,6 +196,17 @@ class Statements:
         self._sign = sign
         self._most = most
         self._made: dict[str, Statement] = {}
+
+    def alone(self, source: str) -> Statement:
+        """The same as `get`, for a call that is no part of a transaction function.
+
+        Raises:
+            StatementError: It may only run in one.
+        """
+        statement = self.get(source)
+        if statement.inside:
+            raise StatementError(told(statement.inside, source), source)
+        return statement
 
     def get(self, source: str) -> Statement:
         """The statement for what was written; see `compiled`."""

@@ -14,7 +14,7 @@ from uuid import UUID
 from toolkit.database.errors import StatementError, told
 
 _LEAST, _MOST = -(2**63), 2**63 - 1
-_BYTES = (bytes, bytearray, memoryview)
+_SQLITE = (int, str, bytes, bytearray, memoryview)
 _TEXT = (date, time, UUID)
 
 
@@ -51,7 +51,7 @@ def taken(
 def _taken(value: Any, name: str, source: str, is_sqlite: bool) -> Any:
     if isinstance(value, int) and not _LEAST <= value <= _MOST:
         raise _wrong(name, "is an integer beyond 64 bits: pass it as text", source)
-    if not is_sqlite or value is None or isinstance(value, int | str | _BYTES):
+    if not is_sqlite or value is None or isinstance(value, _SQLITE):
         return value
     if isinstance(value, float):
         if value != value:
@@ -59,7 +59,10 @@ def _taken(value: Any, name: str, source: str, is_sqlite: bool) -> Any:
         return value
     if isinstance(value, datetime):
         # As PostgreSQL does, so that what is of several zones is in order.
-        at = value if value.tzinfo is None else value.astimezone(UTC)
+        try:
+            at = value if value.tzinfo is None else value.astimezone(UTC)
+        except OverflowError:
+            raise _wrong(name, "is a time that UTC does not have", source) from None
         return at.isoformat(" ")
     if isinstance(value, _TEXT):
         return str(value)
