@@ -184,7 +184,10 @@ async def test_a_thousand_wait_and_no_more(opens: Open, reactor: Any) -> None:
     waiting = [database.execute("CREATE TABLE IF NOT EXISTS t (x INTEGER)") for _ in range(1000)]
     with pytest.raises(errors.QueueFull):
         result_of(database.execute("SELECT 1"))
-    waiting.pop().cancel()
+    left = waiting.pop()
+    left.cancel()
+    with pytest.raises(CancelledError):
+        result_of(left)
     waiting.append(database.execute("SELECT 1"))  # there is room again
     gate.open()
     await first
