@@ -30,6 +30,10 @@ class Cluster:
         self.url = f"postgresql://toolkit@127.0.0.1:{self.port}/postgres"
         self._run("initdb", "-A", "trust", "-U", "toolkit", "--no-sync")
 
+    def becomes_standby(self) -> None:
+        """Have it only read, from its next start on."""
+        Path(self._folder, "data", "standby.signal").touch()
+
     def start(self) -> None:
         """Start the server, and wait until it answers."""
         options = f"-F -p {self.port} -h 127.0.0.1 -k {self._folder} {self._options}"

@@ -248,6 +248,27 @@ async def test_a_server_that_takes_no_writes_any_more_says_so(
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_standby_is_read_and_not_written(opens_at: Open) -> None:
+    with cluster() as server:
+        database = await with_tables(await opens_at(server.url))
+        await database.stopService()
+        server.stop()
+        server.becomes_standby()
+        server.start()
+        database = await opens_at(server.url, connections=1)
+        assert await database.query("SELECT * FROM a") == []
+        assert await database.stream("SELECT 1").send_to(Consumer()) == 1
+        assert type(await failure(database.execute("DELETE FROM a"))) is errors.ReadOnly
+        error = await failure(database.transaction(Transaction.query, "SELECT * FROM a"))
+        assert type(error) is errors.ReadOnly
+        assert "set isolation to repeatable-read" in str(error)
+        await database.stopService()
+        database = await opens_at(server.url, isolation="repeatable-read")
+        assert await database.transaction(Transaction.query, "SELECT * FROM a") == []
+        await database.stopService()
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_server_with_no_connection_left_is_waited_for(
     opens_at: Open, postgresql: str, reactor: Any
 ) -> None:

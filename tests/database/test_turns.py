@@ -29,6 +29,18 @@ def test_one_has_the_turn_and_the_others_wait_in_order() -> None:
     assert (ran, len(turns)) == ([first, second], 1)
 
 
+def test_once_closed_nobody_gets_it() -> None:
+    ran: list[Job] = []
+    turns = Turns(ran.append)
+    first, second = job("a"), job("b")
+    turns.add(first)
+    turns.add(second)
+    turns.close()
+    turns.leave(first)
+    assert ran == [first]
+    assert turns.withdraw(second)
+
+
 def test_one_that_is_withdrawn_is_passed_over() -> None:
     ran: list[Job] = []
     turns = Turns(ran.append)

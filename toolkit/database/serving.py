@@ -9,6 +9,8 @@ from toolkit.database.job import Job, Kind
 from toolkit.database.postgresql import PostgreSQLSession
 from toolkit.database.worker import Worker
 
+_UNSUPPORTED = "0A000"
+
 
 def serve(worker: Worker, job: Job) -> None:
     """Do a job of a PostgreSQL database.
@@ -41,7 +43,16 @@ def serve(worker: Worker, job: Job) -> None:
 
 def _in_transaction(worker: Worker, session: PostgreSQLSession, job: Job) -> Any:
     is_function = job.kind is Kind.TRANSACTION
-    session.command(session.begin if is_function else session.begin_series)
+    try:
+        session.command(session.begin if is_function else session.begin_series)
+    except errors.StatementError as error:
+        if error.native != _UNSUPPORTED:
+            raise
+        raise errors.ReadOnly(
+            "the server is a standby, which has no serializable transactions; to read there, set "
+            "isolation to repeatable-read",
+            native=error.native,
+        ) from None
     result = job.call(session)
     if session.lost:  # the function went on without it
         raise errors.ConnectionLost(f"the connection was lost in {job.sql}")

@@ -21,6 +21,7 @@ class Turns:
         self._submit = submit
         self._waiting: dict[Job, None] = {}
         self._has_it: Job | None = None
+        self._closed = False
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -47,8 +48,12 @@ class Turns:
             self._has_it = None
             self._next()
 
+    def close(self) -> None:
+        """Give nobody the turn any more."""
+        self._closed = True
+
     def _next(self) -> None:
-        if self._has_it is None and self._waiting:
+        if self._has_it is None and self._waiting and not self._closed:
             self._has_it = job = next(iter(self._waiting))
             del self._waiting[job]
             self._submit(job)

@@ -257,6 +257,7 @@ class Work:
     def close(self) -> None:
         """Take no more jobs."""
         self._closed = True
+        self._turns.close()
 
     def wait_for_quiet(self) -> Deferred[None]:
         """Wait until no job is left, once it has been closed and there is one."""
