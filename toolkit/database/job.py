@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred
 
 from toolkit.database.errors import DatabaseError
+from toolkit.database.reading import Reading
 
 if TYPE_CHECKING:
     from toolkit.database.lane import Lane
     from toolkit.database.session import Session
+    from toolkit.database.sql import Statement
 
 
 class Step(Enum):
@@ -54,7 +56,10 @@ class Job:
         attempts: How often it was begun.
         late: Whether its deadline has passed.
         on_doom: Called when it is doomed, if it may be waiting for something but the database.
-        slow: The statements of it that took long: each with its seconds and parameters' names.
+        reading: The call, where it is one statement that only reads.
+        share: Which share of a thread's turn it is likely to take: 1 where it is not quick.
+        slow: The statements of it that took long: each with its seconds, its parameters' names,
+            and how many were sent with it, of which each may be the slow one.
     """
 
     step = Step.WAITING
@@ -62,7 +67,7 @@ class Job:
     attempts = 0
     late = False
     on_doom: Callable[[], None] | None = None
-    slow: list[tuple[str, float, tuple[str, ...]]] | None = None
+    slow: list[tuple[str, float, tuple[str, ...], int]] | None = None
 
     def __init__(
         self,
@@ -82,3 +87,20 @@ class Job:
         self.deadline = since + seconds
         self.result = result
         self.lane = lane
+        self.reading = call if kind is Kind.READ and isinstance(call, Reading) else None
+        self.share = 1.0 if self.reading is None else self.reading.statement.pace.share
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether it is likely to be done at once."""
+        return self.share < 1
+
+    def note_slow(self, statement: Statement, seconds: float, beside: int = 0) -> None:
+        """Note that a statement took long.
+
+        Args:
+            statement: Which.
+            seconds: How long.
+            beside: How many were sent with it.
+        """
+        self.slow = [*(self.slow or ()), (statement.source, seconds, statement.names, beside)]

@@ -25,6 +25,7 @@ class Session(ABC):
         connection: The driver's.
         job: What runs on it now.
         lost: Whether the connection has ended.
+        slow_seconds: What takes longer is noted in its job.
         spoiled: Whether it is to be replaced, as something may still come for what ran before.
     """
 
@@ -36,7 +37,7 @@ class Session(ABC):
         self.job: Job | None = None
         self.lost = False
         self.spoiled = False
-        self._slow_seconds = slow_seconds
+        self.slow_seconds = slow_seconds
         self._rows = Rows()
 
     def query(self, statement: Statement, values: Values) -> list[Row]:
@@ -70,9 +71,9 @@ class Session(ABC):
 
     def _note(self, statement: Statement, began: float) -> None:
         seconds = time.monotonic() - began
-        if seconds > self._slow_seconds and self.job is not None:
-            slow = self.job.slow or ()
-            self.job.slow = [*slow, (statement.source, seconds, statement.names)]
+        statement.pace.note(seconds)
+        if seconds > self.slow_seconds and self.job is not None:
+            self.job.note_slow(statement, seconds)
 
     @abstractmethod
     def _query(self, statement: Statement, values: Values) -> list[Row]: ...

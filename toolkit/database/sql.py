@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from sqlite3 import complete_statement
 from typing import Any
 
 from toolkit.database.errors import ParameterError, StatementError, told
+from toolkit.database.pace import Pace
 
 _PARTS = re.compile(
     r"""(?P<quoted>
@@ -53,6 +54,7 @@ class Statement:
         names: Of the parameters, in the order of their numbers.
         reads: Whether it only reads, as far as its words tell: a function it calls may write.
         alone: Whether SQLite wants it outside a transaction.
+        pace: How long it takes.
     """
 
     source: str
@@ -60,6 +62,7 @@ class Statement:
     names: tuple[str, ...]
     reads: bool
     alone: bool
+    pace: Pace = field(default_factory=Pace, compare=False)
 
     def values(self, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
         """The parameters in the order of their numbers.
