@@ -8,8 +8,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
-from apps.fetch.printing import printable
-from toolkit.errors import ToolkitError
+from toolkit.errors import ToolkitError, printable
 
 MAX_LINE = 16 * 1024**2
 _BLOCK = 65_536
