@@ -38,8 +38,8 @@ class JournalFile:
 
     def __init__(self, path: str) -> None:
         self.name = printable(path)
-        self._path = os.path.realpath(path)  # a link stays, and what it leads to is replaced
         try:
+            self._path = os.path.realpath(path)  # a link stays, and what it leads to is replaced
             self._descriptor = self._opened()
             self.size = os.fstat(self._descriptor).st_size
         except (OSError, ValueError) as error:
