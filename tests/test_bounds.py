@@ -180,6 +180,15 @@ def test_a_start_in_which_the_reactor_hangs_is_the_end(tmp_path: Path) -> None:
     assert ended(tmp_path, code)[0] == "ended by force: not ready after 3 s"
 
 
+def test_two_threads_that_would_end_it_do_so_once(tmp_path: Path) -> None:
+    code = (
+        "tell = bounds._launcher.tell\n"
+        "bounds._launcher.tell = lambda reason: (bounds.end_now('again'), tell(reason))\n"
+        "bounds.end_now('why')\n"
+    )
+    assert ended(tmp_path, code)[0] == "why"
+
+
 def timers() -> list[threading.Timer]:
     return [one for one in threading.enumerate() if isinstance(one, threading.Timer)]
 

@@ -11,6 +11,11 @@ from toolkit.fields import fields_of
 from toolkit.http.settings import AgentSettings, ConnectionSettings, FetchSettings
 
 
+def given(record: type[ConnectionSettings], name: str, value: Any) -> Any:
+    """What a setting is in a record that was given no other."""
+    return getattr(record(**{name: value}), name)
+
+
 def test_the_defaults_protect() -> None:
     settings = FetchSettings()
     assert (settings.timeout_seconds, settings.connect_timeout_seconds) == (30, 10)
@@ -46,12 +51,12 @@ def test_a_number_has_its_bounds(
 ) -> None:
     refused = [least - 1] if most is None else [least - 1, most + 1]
     for number in (least, 10**9 if most is None else most):
-        assert getattr(record(**{name: number}), name) == number
+        assert given(record, name, number) == number
     for number in refused:
         with pytest.raises(
             SettingsError, match=rf"^{record.__name__}\.{name}: expected a .*number"
         ):
-            record(**{name: number})
+            given(record, name, number)
 
 
 @pytest.mark.parametrize("record", [AgentSettings, FetchSettings])
@@ -59,9 +64,7 @@ def test_no_time_is_nothing_or_less(record: type[ConnectionSettings]) -> None:
     names = [name for name in record.__struct_fields__ if name.endswith("_seconds")]
     assert len(names) == 4
     for name in names:
-        given: dict[str, Any] = {name: 0.001}
-        assert getattr(record(**given), name) == 0.001
+        assert given(record, name, 0.001) == 0.001
         for seconds in (0.0, -1.0, float("nan")):
-            given = {name: seconds}
             with pytest.raises(SettingsError, match=rf"\.{name}: expected a number greater than 0"):
-                record(**given)
+                given(record, name, seconds)
