@@ -58,6 +58,7 @@ class Job:
         on_doom: Called when it is doomed, if it may be waiting for something but the database.
         reading: The call, where it is one statement that only reads.
         share: Which share of a thread's turn it is likely to take: 1 where it is not quick.
+        is_quick: Whether it is.
         slow: The statements of it that took long: each with its seconds, its parameters' names,
             and how many were sent with it, of which each may be the slow one.
     """
@@ -65,6 +66,8 @@ class Job:
     step = Step.WAITING
     doom: DatabaseError | None = None
     attempts = 0
+    share = 1.0
+    is_quick = False
     late = False
     on_doom: Callable[[], None] | None = None
     slow: list[tuple[str, float, tuple[str, ...], int]] | None = None
@@ -88,12 +91,9 @@ class Job:
         self.result = result
         self.lane = lane
         self.reading = call if kind is Kind.READ and isinstance(call, Reading) else None
-        self.share = 1.0 if self.reading is None else self.reading.statement.pace.share
-
-    @property
-    def is_quick(self) -> bool:
-        """Whether it is likely to be done at once."""
-        return self.share < 1
+        if self.reading is not None:
+            self.share = self.reading.statement.pace.share
+            self.is_quick = self.share < 1
 
     def note_slow(self, statement: Statement, seconds: float, beside: int = 0) -> None:
         """Note that a statement took long.

@@ -91,7 +91,8 @@ class Lane:
 
     def _weigh(self, job: Job, sign: int) -> None:
         """Note that a job waits (1) or no longer does (-1), under the lock."""
-        self._slow += sign * (not job.is_quick)
+        if not job.is_quick:
+            self._slow += sign
         self._load = self._load + sign * job.share if self.waiting else 0.0
 
     def _wake(self, slow: int) -> None:
@@ -208,7 +209,7 @@ class Lane:
     def put_back(self, job: Job) -> None:
         """Have a job that was taken be the next one, by itself, under the lock."""
         job.step = Step.WAITING
-        job.share = 1.0
+        job.share, job.is_quick = 1.0, False
         self.waiting.appendleft(job)
         self._weigh(job, 1)
 

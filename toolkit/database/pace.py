@@ -33,7 +33,8 @@ class Pace:
         Args:
             seconds: From its begin to its last row.
         """
-        self.seconds = min(seconds, self.seconds * _FORGETS)
+        aged = self.seconds * _FORGETS
+        self.seconds = seconds if seconds < aged else aged  # min() takes three times as long
 
     @property
     def share(self) -> float:

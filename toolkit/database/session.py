@@ -46,7 +46,7 @@ class Session(ABC):
         try:
             return self._query(statement, values)
         finally:
-            self._note(statement, began)
+            statement.pace.note(self._note(statement, began))
 
     def execute(self, statement: Statement, values: Values) -> int:
         """Run a statement; how many rows it changed."""
@@ -69,11 +69,11 @@ class Session(ABC):
             raise Interrupted("it was given up")
         return time.monotonic()
 
-    def _note(self, statement: Statement, began: float) -> None:
+    def _note(self, statement: Statement, began: float) -> float:
         seconds = time.monotonic() - began
-        statement.pace.note(seconds)
         if seconds > self.slow_seconds and self.job is not None:
             self.job.note_slow(statement, seconds)
+        return seconds
 
     @abstractmethod
     def _query(self, statement: Statement, values: Values) -> list[Row]: ...
