@@ -26,6 +26,8 @@ class _Version(argparse.Action):
 class Parser(argparse.ArgumentParser):
     """A parser that answers a mistake with one line and status 2, and knows --version.
 
+    The line names the option that is most like one that there is not.
+
     Args:
         prog: The program's name.
         description: What it does.
@@ -47,7 +49,17 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End the process with the line."""
-        self.exit(2, f"{self.prog}: {message}; see --help\n")
+        # Imported when there is a mistake: --help loads nothing of the toolkit.
+        from toolkit.errors import printable
+
+        self.exit(2, f"{self.prog}: {printable(message)}{self._hint(message)}; see --help\n")
+
+    def _hint(self, mistake: str) -> str:
+        from toolkit.settings import nearest
+
+        unknown = re.match(r"unrecognized arguments: (?:.*? )?(--[^\s=]+)", mistake, re.DOTALL)
+        # argparse lists them nowhere else; its usage shows -q for what is --quiet too.
+        return nearest(unknown[1], self._option_string_actions) if unknown else ""
 
 
 def seconds(text: str) -> float:

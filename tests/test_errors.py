@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from toolkit import errors
-from toolkit.errors import ConnectFailed, SettingsError, ToolkitError, reason_of, told
+from toolkit.errors import ConnectFailed, SettingsError, ToolkitError, printable, reason_of, told
 
 KINDS: list[type[ToolkitError]] = [
     kind
@@ -92,3 +92,25 @@ def test_a_bug_is_told_with_its_type_and_place() -> None:
 @given(st.text())
 def test_a_reason_is_never_empty_and_never_two_lines(text: str) -> None:
     assert len(reason_of(ToolkitError(text)).splitlines()) == 1
+
+
+def test_what_is_escaped_can_still_be_read() -> None:
+    assert printable("a\tb\n\x1b[31m\x9b\u202e\udcff é") == ("a\\tb\\n\\x1b[31m\\x9b\\u202e\\xff é")
+
+
+@given(st.text(st.characters()))
+def test_any_text_can_be_printed_on_one_line_and_what_could_be_already_is_as_it_was(
+    text: str,
+) -> None:
+    line = printable(text)
+    assert line.isprintable()
+    assert printable(line) == line
+    assert line == text or not text.isprintable()
+
+
+@given(st.binary())
+def test_a_name_that_is_not_utf_8_shows_its_bytes(name: bytes) -> None:
+    shown = printable(name.decode("ascii", "surrogateescape"))
+    assert shown == "".join(
+        chr(one) if 0x20 <= one < 0x7F else ascii(chr(one))[1:-1] for one in name
+    )

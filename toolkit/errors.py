@@ -125,8 +125,14 @@ def printable(text: str) -> str:
     """The text on one line, with what a terminal would obey, or not show, escaped as in Python.
 
     Args:
-        text: Any text, from anywhere.
+        text: Any text, from anywhere. A byte of a file's name that was not UTF-8 (PEP 383) is
+            shown as that byte.
     """
     if text.isprintable():
         return text
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+    return "".join(one if one.isprintable() else _escaped(one) for one in text)
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code - 0xDC00:x}" if 0xDC80 <= code <= 0xDCFF else ascii(character)[1:-1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -19,15 +18,18 @@ class Bar:
     Args:
         reactor: The reactor.
         text: Gives what the line says.
+        console: Where it is drawn, if not on stderr.
     """
 
-    def __init__(self, reactor: Any, text: Callable[[], str]) -> None:
+    def __init__(
+        self, reactor: Any, text: Callable[[], str], console: Console | None = None
+    ) -> None:
         # No thread draws: the reactor does, between two lines. No markup: URLs are in it.
         self._progress = Progress(
             SpinnerColumn(),
             TimeElapsedColumn(),
             TextColumn("{task.description}", markup=False),
-            console=Console(stderr=True),
+            console=console or Console(stderr=True),
             auto_refresh=False,
             transient=True,
             redirect_stdout=False,
@@ -51,8 +53,9 @@ class Bar:
 
     def clear(self) -> None:
         """Empty its line, for a line that is printed on the same terminal."""
-        sys.stderr.write(CLEAR_LINE)
-        sys.stderr.flush()
+        terminal = self._progress.console.file
+        terminal.write(CLEAR_LINE)
+        terminal.flush()
 
     def _draw(self) -> None:
         self._progress.update(self._task, description=self._text())

@@ -8,8 +8,7 @@ import re
 
 from apps.fetch.digests import Digests
 from apps.fetch.naming import last_name_in
-from apps.fetch.printing import printable
-from toolkit.errors import ToolkitError
+from toolkit.errors import ToolkitError, printable
 from toolkit.http.failures import FetchError
 
 # A backslash before the line says that newlines, carriage returns and backslashes in the name

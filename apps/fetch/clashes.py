@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from itertools import combinations
 from typing import NamedTuple
 
-from apps.fetch.printing import printable
-
 
 class _Named(NamedTuple):
     by: str
@@ -33,7 +31,7 @@ def clash(options: argparse.Namespace) -> str | None:
     known = [(named, _identity(named.path)) for named in _named(options)]
     for (one, first), (other, second) in combinations(known, 2):
         if first is not None and first == second and (one.is_written or other.is_written):
-            path = printable(other.path if one.path == "-" else one.path)
+            path = other.path if one.path == "-" else one.path
             return f"{one.by} and {other.by} both name {path}; give each a file of its own"
     return None
 

@@ -21,11 +21,11 @@ from apps.fetch.journal import Journal
 from apps.fetch.lines import line_maker
 from apps.fetch.options import PROGRAM
 from apps.fetch.output import Output
-from apps.fetch.printing import printable, unreadable
+from apps.fetch.printing import unreadable
 from apps.fetch.request import Request, request_from
 from apps.fetch.saving import STDOUT, File, Folder, Target
 from apps.fetch.source import Source
-from toolkit.errors import ToolkitError
+from toolkit.errors import ToolkitError, printable
 from toolkit.http.fetcher import Fetcher, FetchSettings
 from toolkit.http.title import title_of
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from html import escape
 from typing import NamedTuple
 
-from apps.fetch.printing import printable
 from apps.fetch.result import Result
 from apps.fetch.summary import Summary, amount, duration
+from toolkit.errors import printable
 from toolkit.http.urls import masked
 
 BARS = 400

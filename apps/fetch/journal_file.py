@@ -8,8 +8,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
-from apps.fetch.printing import printable
-from toolkit.errors import ToolkitError
+from toolkit.errors import ToolkitError, printable
 
 MAX_LINE = 16 * 1024**2
 _BLOCK = 65_536
@@ -39,8 +38,8 @@ class JournalFile:
 
     def __init__(self, path: str) -> None:
         self.name = printable(path)
-        self._path = os.path.realpath(path)  # a link stays, and what it leads to is replaced
         try:
+            self._path = os.path.realpath(path)  # a link stays, and what it leads to is replaced
             self._descriptor = self._opened()
             self.size = os.fstat(self._descriptor).st_size
         except (OSError, ValueError) as error:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from apps.fetch.printing import printable
 from apps.fetch.result import Result, encoded
+from toolkit.errors import printable
 
 COLUMNS = (
     "url", "final_url", "status", "bytes", "seconds", "timings.queue", "timings.name",

@@ -8,7 +8,7 @@ import stat
 from contextlib import suppress
 from typing import BinaryIO
 
-from apps.fetch.printing import printable
+from toolkit.errors import printable
 from toolkit.http.failures import FetchError
 from toolkit.http.sink import write_whole
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from apps.fetch.printing import printable
 from apps.fetch.summary import Summary, amount, duration
+from toolkit.errors import printable
 
 _URL_CHARACTERS = 60
 

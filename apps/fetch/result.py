@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from toolkit.http.failures import FetchError
-from toolkit.http.page import Page, Timings
+from toolkit.http.page import Page, Timings, values_of
 
 
 class Phases(msgspec.Struct, gc=False, forbid_unknown_fields=True):
@@ -103,11 +103,8 @@ def field_of(page: Page, name: bytes) -> str | None:
         page: What was answered.
         name: The header's name, in lower case.
     """
-    for key, value in page.fields:
-        # The length first: it is most of the difference, and costs nothing.
-        if len(key) == len(name) and key.lower() == name:
-            return value.decode("latin-1")
-    return None
+    values = values_of(page.fields, name)
+    return values[0].decode("latin-1") if values else None
 
 
 def answered(url: str, page: Page, title: str | None = None, path: str | None = None) -> Result:

@@ -11,8 +11,7 @@ from typing import Protocol
 
 from apps.fetch.naming import name_for
 from apps.fetch.partial import Partial, write_failed
-from apps.fetch.printing import printable
-from toolkit.errors import ToolkitError
+from toolkit.errors import ToolkitError, printable
 
 STDOUT = "-"
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from apps.fetch.latency import Latencies
-from apps.fetch.printing import printable
 from apps.fetch.result import Result
+from toolkit.errors import printable
 
 _SHOWN_HOSTS = 10
 

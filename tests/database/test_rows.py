@@ -8,11 +8,11 @@ import pytest
 
 from toolkit.database.rows import Rows, row_class
 
-DESCRIPTION = [("id", None), ("name", None)]
+NAMES = ("id", "name")
 
 
 def test_a_row_is_read_by_name_by_position_and_as_a_tuple() -> None:
-    (row,) = Rows().of(DESCRIPTION, [(1, "ann")])
+    (row,) = Rows().of(NAMES, [(1, "ann")])
     assert (row["id"], row[1], row[-1], row[:1]) == (1, "ann", "ann", (1,))
     assert dict(row) == {"id": 1, "name": "ann"}
     with pytest.raises(KeyError):
@@ -35,7 +35,7 @@ def test_a_row_goes_through_a_pickle() -> None:
 
 
 def test_a_batch_is_a_sequence_of_rows() -> None:
-    batch = Rows().batch(DESCRIPTION, [(1, "ann"), (2, "ben"), (3, "eve")])
+    batch = Rows().batch(NAMES, [(1, "ann"), (2, "ben"), (3, "eve")])
     assert len(batch) == 3
     assert [row["name"] for row in batch] == ["ann", "ben", "eve"]
     assert batch[1]["id"] == 2
@@ -45,8 +45,8 @@ def test_a_batch_is_a_sequence_of_rows() -> None:
 
 def test_the_classes_of_rows_are_remembered_but_not_without_bound() -> None:
     rows = Rows(most=2)
-    first = type(rows.of([("a",)], [(1,)])[0])
-    assert type(rows.of([("a",)], [(2,)])[0]) is first
-    rows.of([("b",)], [(1,)])
-    rows.of([("c",)], [(1,)])
-    assert type(rows.of([("a",)], [(3,)])[0]) is not first
+    first = type(rows.of(("a",), [(1,)])[0])
+    assert type(rows.of(("a",), [(2,)])[0]) is first
+    rows.of(("b",), [(1,)])
+    rows.of(("c",), [(1,)])
+    assert type(rows.of(("a",), [(3,)])[0]) is not first

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.http.net import Net, error_of, page_of, whole
-from toolkit.http.page import Page, Timings
+from toolkit.http.page import Page, Timings, values_of
 from toolkit.testing import result_of
 
 FIELDS = [(b"Content-Type", b"text/html"), (b"Set-Cookie", b"a=b"), (b"set-cookie", b"c=d")]
@@ -16,6 +16,12 @@ def test_headers_are_made_when_they_are_asked_for() -> None:
     assert page.headers.getRawHeaders("set-cookie") == ["a=b", "c=d"]
     assert page.headers is page.headers
     assert (page.attempts, page.redirects) == (1, ())
+
+
+def test_a_header_has_all_its_values_in_order_whatever_its_case() -> None:
+    assert values_of(FIELDS, b"set-cookie") == [b"a=b", b"c=d"]
+    assert values_of(FIELDS, b"content-type") == [b"text/html"]
+    assert values_of(FIELDS, b"content-kind") == []
 
 
 def test_it_shows_where_it_is_from_and_not_all_that_it_holds() -> None:

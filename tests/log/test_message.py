@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from twisted.logger import LogEvent, formatEvent
+from twisted.logger import LegacyLogObserverWrapper, LogEvent, extractField, formatEvent
+from twisted.python import log as legacy
 from twisted.python.failure import Failure
 
+from tests.log.lines import as_json, event, failed, text
 from toolkit.log.message import message_of, traceback_of, without_legacy
 from toolkit.log.secrets import Masks
 from toolkit.log.shape import shape_of
@@ -19,13 +21,6 @@ VALUES = Values(Masks())
 def message(text: Any, /, **fields: Any) -> str:
     event: LogEvent = {"log_format": text, **fields}
     return message_of(shape_of(event), event, VALUES)
-
-
-def failed(error: BaseException) -> Failure:
-    try:
-        raise error
-    except type(error):
-        return Failure()
 
 
 class Counting:
@@ -115,3 +110,132 @@ def test_an_event_that_went_through_the_old_log_loses_only_what_that_put_there()
         "till",
         "pdf",
     ]
+
+
+class Page:
+    """Something to look into."""
+
+    status = 404
+    headers: tuple[str, ...] = ("a", "b")
+
+    def title(self) -> str:
+        return "Gone"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "plain",
+        "{{}} {n} {{n}}",
+        "{n:05d}|{f:.2f}|{word!r:>12}|{word!s}|{word!a}",
+        "{page.status} {page.headers[1]} {page.title()} {page.title.__name__}",
+        "{call()} {call().real} {table[key]} {rows[0]}",
+        "{n:{width}}",
+        "{raw} {rows} {table} {none}",
+        "{missing} {n}",
+        "{page.nothing}",
+        "{} {0}",
+        "{unclosed",
+        "{n:no such}",
+        b"bytes {n}",
+        17,
+        None,
+        "{log_namespace} {log_level.name}",
+        "x" * 1500 + "{n}",
+    ],
+)
+def test_the_message_is_the_one_that_twisted_makes(message: Any) -> None:
+    given = event(
+        message,
+        n=7,
+        f=1.005,
+        width=9,
+        word="wörd\t'",
+        page=Page(),
+        call=lambda: 12,
+        table={"key": "value"},
+        rows=[1, "two"],
+        raw=b"\x00raw",
+        none=None,
+    )
+    assert as_json(given)["message"] == formatEvent(given)
+
+
+def test_an_event_that_another_observer_has_flattened_keeps_its_message() -> None:
+    given = event("{page.title()}", page=Page())
+    extractField("page.title()", given)
+    given["page"] = None
+    assert as_json(given)["message"] == "Gone"
+
+
+def test_a_traceback_is_text_with_its_causes() -> None:
+    try:
+        try:
+            raise KeyError("first")
+        except KeyError as error:
+            raise ValueError("second") from error
+    except ValueError:
+        given = event("broken", log_failure=Failure())
+    trace = as_json(given)["traceback"]
+    assert trace.startswith("Traceback (most recent call last):\n")
+    assert "KeyError: 'first'" in trace
+    assert trace.endswith("\nValueError: second")
+    line = text(given)
+    assert r'traceback="Traceback (most recent call last):\n  File \"' in line
+    assert line.endswith(r'\nValueError: second"')
+
+
+def test_the_traceback_of_a_failure_that_was_cleaned_is_there() -> None:
+    failure = failed(ValueError("cleaned"))
+    failure.cleanFailure()
+    assert "in failed" in as_json(event("x", log_failure=failure))["traceback"]
+    bare = as_json(event("x", log_failure=Failure(ValueError("never raised"))))
+    assert bare["traceback"] == "ValueError: never raised"
+
+
+@pytest.mark.parametrize("failure", [ValueError("bare"), "words", None])
+def test_what_is_no_failure_is_shown_all_the_same(failure: Any) -> None:
+    read = as_json(event("x", log_failure=failure))
+    assert read["message"] == "x"
+    assert str(failure or "") in read["traceback"]
+
+
+def test_the_end_of_a_long_traceback_is_kept() -> None:
+    trace = as_json(event("x", log_failure=failed(ValueError("y" * 100_000 + " the end"))))
+    assert trace["traceback"].startswith("Traceback")
+    assert "…[cut: " in trace["traceback"]
+    assert trace["traceback"].endswith(" the end")
+
+
+def old(*message: Any, **fields: Any) -> LogEvent:
+    """An event as twisted.python.log publishes it."""
+    published: list[LogEvent] = []
+    publisher = legacy.LogPublisher()
+    publisher._publishPublisher.addObserver(published.append)
+    publisher.msg(*message, **fields)
+    return without_legacy(published[0])
+
+
+def test_an_event_of_the_old_log_has_its_message_and_its_own_fields() -> None:
+    read = as_json(old("hello", "world", shop=3, system="HTTPChannel,0,127.0.0.1"))
+    assert (read["level"], read["message"]) == ("info", "hello world")
+    assert (read["shop"], read["system"]) == (3, "HTTPChannel,0,127.0.0.1")
+    assert set(read) == {"time", "level", "namespace", "message", "shop", "system"}
+    assert as_json(old(format="%(n)d items", n=4))["message"] == "4 items"
+
+
+def test_a_failure_of_the_old_log_has_its_reason_and_traceback() -> None:
+    read = as_json(old(failure=failed(ValueError("bad")), why="while paying", isError=1))
+    assert (read["level"], read["message"]) == ("critical", "while paying")
+    assert read["traceback"].endswith("ValueError: bad")
+    assert set(read) == {"time", "level", "namespace", "message", "traceback"}
+
+
+def test_an_event_that_an_old_observer_has_seen_first_is_as_it_was() -> None:
+    given = event("paid {sum}", sum=3, log_failure=failed(ValueError("bad")))
+    mine = event("paid {sum}", sum=3, format="pdf", system="till", message="words", time=5)
+    for one in (given, mine):
+        before = as_json(dict(one))
+        LegacyLogObserverWrapper(lambda _: None)(one)  # type: ignore[arg-type]
+        assert "isError" in one
+        assert as_json(without_legacy(one)) == before

@@ -11,14 +11,12 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings, strategies as some
-from twisted.logger import LogEvent, LogLevel, LogPublisher
+from twisted.logger import LogLevel, LogPublisher
 from twisted.python import log as legacy
 from twisted.python.failure import Failure
 
 from tests.log.written import Written
 from toolkit.log import LogSettings
-from toolkit.log.jsonline import JsonFormat
-from toolkit.log.secrets import Masks
 
 HOSTILE = "\r\n\x1b\x00\x85\x9b\u2028\u2029\ud800\udfff\u202e\x7f\x0b\x0c\x1c\x1e"
 
@@ -109,53 +107,6 @@ def test_one_event_is_one_line(form: Any) -> None:
             only_line(lines, form)
 
         look()
-
-
-plain = some.none() | some.booleans() | some.integers() | some.floats() | text | some.sampled_from(
-    ["http://a:b@c/", "/x?token=abc", "/x?item=1&y=2", "hunter2", "{b}", "null", "x" * 3000]
-)  # fmt: skip
-names = some.sampled_from(["a", "b", "path", "time", "token", "level_"]) | text
-
-
-@settings(max_examples=300, deadline=None)
-@given(
-    some.sampled_from(["plain", "{a} {b}", "{a!r:>5}", "{missing}", "?token={a}", "{a.real}"]),
-    some.dictionaries(names, plain, max_size=5),
-    some.booleans(),
-)
-def test_the_line_that_is_made_at_once_is_the_one_that_care_would_make(
-    message: str, fields: dict[str, Any], hidden: bool
-) -> None:
-    masks = Masks()
-    if hidden:
-        masks.hide("hunter2")
-        masks.hide('say "no"')
-    render = JsonFormat(masks)
-    event: LogEvent = {**fields, "log_format": message, "log_time": 1e9 + 0.25}
-    event |= {"log_namespace": "shop", "log_level": LogLevel.warn}
-    line = render.at_once(event)
-    assert line is None or line == render._with_care(event)
-
-
-@settings(max_examples=200, deadline=None)
-@given(some.lists(some.dictionaries(names, plain, max_size=3), max_size=4), some.booleans())
-def test_lines_that_are_made_together_are_those_that_each_event_has(
-    many: list[dict[str, Any]], hidden: bool
-) -> None:
-    masks = Masks()
-    if hidden:
-        masks.hide("hunter2")
-    render = JsonFormat(masks)
-    event: LogEvent = {"log_format": "plain", "log_namespace": "shop", "log_time": 1e9 + 0.25}
-    events: list[LogEvent] = [{**fields, **event} for fields in many]
-    held = [(record, one) for one in events if (record := render.record(one)) is not None]
-    assert render.together(held) == b"".join(render(one) for _, one in held)
-
-
-def test_a_usual_event_is_made_at_once() -> None:
-    event: LogEvent = {"a": 1, "b": "/x?item=1", "c": 0.5, "log_format": "{a}", "log_time": 1e9}
-    event |= {"log_namespace": "shop", "log_level": LogLevel.warn}
-    assert JsonFormat(Masks()).at_once(event) is not None
 
 
 @pytest.mark.parametrize("form", ["text", "json"])

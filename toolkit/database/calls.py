@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred, fail
 
 from toolkit.database.errors import DatabaseError
 from toolkit.database.job import Kind
+from toolkit.database.reading import Reading
 from toolkit.database.rows import Row
 from toolkit.database.session import Session
 from toolkit.database.sql import Statement, Statements
@@ -88,12 +89,8 @@ class Calls(ABC):
             values = statement.values(params)
         except DatabaseError as error:
             return fail(error)
-
-        def call(session: Session) -> Any:
-            rows = session.query(statement, values)
-            return rows if pick is None else pick(rows, sql)
-
-        return self._submit(call, _kind(statement, Kind.READ), sql)
+        reading = Reading(statement, values, pick)
+        return self._submit(reading, _kind(statement, Kind.READ), sql)
 
     def execute(self, sql: str, /, **params: Any) -> Deferred[int]:
         """Run a statement, in a transaction of its own.

@@ -99,7 +99,7 @@ def _postgresql(
 
     def lane(size: int) -> Lane:
         threads = Threads(reactor, "psycopg", size, postgresql.arguments(place, settings))
-        return Lane(reactor, threads, size, opened, serving.serve, done, at_once=True)
+        return Lane(reactor, threads, size, opened, serving.serve, done)
 
     lane_of_calls = lane(settings.connections)
     return lane_of_calls, lane_of_calls, lane(settings.max_streams)

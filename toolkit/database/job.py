@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred
 
 from toolkit.database.errors import DatabaseError
+from toolkit.database.reading import Reading
 
 if TYPE_CHECKING:
     from toolkit.database.lane import Lane
     from toolkit.database.session import Session
+    from toolkit.database.sql import Statement
 
 
 class Step(Enum):
@@ -58,18 +60,24 @@ class Job:
         spent: Whether it has given something already, and so cannot be tried again.
         on_doom: Called when it is doomed, if it may be waiting for something but the database.
         on_stop: Called at the database's stop, if it runs then.
-        slow: The statements of it that took long: each with its seconds and parameters' names.
+        reading: The call, where it is one statement that only reads.
+        share: Which share of a thread's turn it is likely to take: 1 where it is not quick.
+        is_quick: Whether it is.
+        slow: The statements of it that took long: each with its seconds, its parameters' names,
+            and how many were sent with it, of which each may be the slow one.
     """
 
     step = Step.WAITING
     doom: DatabaseError | None = None
     attempts = 0
     conflicts = 0
+    share = 1.0
+    is_quick = False
     late = False
     spent = False
     on_doom: Callable[[], None] | None = None
     on_stop: Callable[[], None] | None = None
-    slow: list[tuple[str, float, tuple[str, ...]]] | None = None
+    slow: list[tuple[str, float, tuple[str, ...], int]] | None = None
 
     def __init__(
         self,
@@ -89,3 +97,17 @@ class Job:
         self.deadline = since + seconds
         self.result = result
         self.lane = lane
+        self.reading = call if kind is Kind.READ and isinstance(call, Reading) else None
+        if self.reading is not None:
+            self.share = self.reading.statement.pace.share
+            self.is_quick = self.share < 1
+
+    def note_slow(self, statement: Statement, seconds: float, beside: int = 0) -> None:
+        """Note that a statement took long.
+
+        Args:
+            statement: Which.
+            seconds: How long.
+            beside: How many were sent with it.
+        """
+        self.slow = [*(self.slow or ()), (statement.source, seconds, statement.names, beside)]

@@ -9,6 +9,7 @@ wake the reactor once.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -19,19 +20,19 @@ from twisted.internet.interfaces import IDelayedCall
 
 from toolkit.database.errors import DatabaseError
 from toolkit.database.job import Job, Step
+from toolkit.database.pace import QUICK, TURN_SECONDS
 from toolkit.database.session import Session
 from toolkit.database.threads import Threads
 from toolkit.database.worker import Worker
-
-LOOK_SECONDS = 0.003
-"""How long a job waits behind those of one thread before another is woken; and how long a result
-waits for the thread that has more to do."""
 
 Outcome = tuple[Job, Any, BaseException | None]
 
 
 class Lane:
     """Jobs in the order in which they came, and the threads that take them.
+
+    A job gets a thread of its own, if there is one; those that are quickly done (`pace`) are left
+    to the thread that is at work, and another one is woken when that has not come to them soon.
 
     Args:
         reactor: The reactor.
@@ -40,9 +41,6 @@ class Lane:
         session: Opens a connection, in the thread that is to use it.
         serve: Run by a thread for a job it has taken; posts what it came to.
         done: Called in the reactor's thread with what each job came to.
-        at_once: Whether each job gets a thread of its own, if there is one. Else one thread does
-            those that are quickly done, and another one is woken when that is not enough: threads
-            of Python that only compute slow each other down.
     """
 
     def __init__(
@@ -53,17 +51,19 @@ class Lane:
         session: Callable[[Threads], Session],
         serve: Callable[[Worker, Job], None],
         done: Callable[[Job, Any, BaseException | None], None],
-        at_once: bool = False,
     ) -> None:
         self.lock = threading.Lock()
         self.waiting: deque[Job] = deque()
-        self.at_once = at_once
         self.workers: list[Worker] = []
         self.session = session
         self.serve = serve
         self.threads = threads
         self.wakes: SimpleQueue[bool] = SimpleQueue()
         self.idle = 0
+        self._load = 0.0  # for how many threads' turns there is work that waits
+        self._slow = 0  # how many of those that wait are not quickly done
+        self._taken = 0
+        self._looked = 0  # how many had been taken at the last look
         self.outcomes: deque[Outcome] = deque()
         self._reactor = reactor
         self._size = size
@@ -83,12 +83,26 @@ class Lane:
                 self.waiting.appendleft(job)
             else:
                 self.waiting.append(job)
+            self._weigh(job, 1)
             if self._delivering:
                 return
-            if self.at_once or self.idle == len(self.workers):
+            if not job.is_quick:
                 self._wake_one()
                 return
+            self._wake(0)
         self._look_soon()
+
+    def _weigh(self, job: Job, sign: int) -> None:
+        """Note that a job waits (1) or no longer does (-1), under the lock."""
+        if not job.is_quick:
+            self._slow += sign
+        self._load = self._load + sign * job.share if self.waiting else 0.0
+
+    def _wake(self, slow: int) -> None:
+        """Wake as many threads as there is work for, under the lock."""
+        active = len(self.workers) - self.idle
+        for _ in range(min(max(slow, math.ceil(self._load) - active), self._size)):
+            self._wake_one()
 
     def _wake_one(self) -> None:
         """Wake a thread or start one, under the lock."""
@@ -106,15 +120,17 @@ class Lane:
         self._timer = None
         self._deliver()
         with self.lock:
+            taken, self._looked = self._taken - self._looked, self._taken
             if not self.waiting:
                 return
-            if self.waiting[0].since <= self._reactor.seconds() - LOOK_SECONDS:
+            has_waited = self.waiting[0].since <= self._reactor.seconds() - TURN_SECONDS
+            if has_waited and taken < 1 / QUICK:
                 self._wake_one()
         self._look_soon()
 
     def _look_soon(self) -> None:
         if self._timer is None:
-            self._timer = self._reactor.callLater(LOOK_SECONDS, self._look)
+            self._timer = self._reactor.callLater(TURN_SECONDS, self._look)
 
     def withdraw(self, job: Job) -> bool:
         """Take a job off the queue; whether it was still there."""
@@ -122,6 +138,7 @@ class Lane:
             if job.step is not Step.WAITING:
                 return False
             self.waiting.remove(job)
+            self._weigh(job, -1)
             job.step = Step.DONE
             return True
 
@@ -132,7 +149,7 @@ class Lane:
                 return False
             job.doom = error
             for worker in self.workers:
-                if worker.current is job and worker.session is not None:
+                if worker.has(job) and worker.session is not None:
                     worker.session.interrupt()
             if job.on_doom is not None:
                 job.on_doom()
@@ -142,7 +159,7 @@ class Lane:
         """Break the connection of a job that an interruption did not end."""
         with self.lock:
             for worker in self.workers:
-                if worker.current is job and worker.session is not None:
+                if worker.has(job) and worker.session is not None:
                     worker.session.spoiled = True
                     worker.session.sever()
 
@@ -178,18 +195,26 @@ class Lane:
         finally:
             self._delivering = False
         with self.lock:
-            count = len(self.waiting)
-            if not count:
+            if not self.waiting:
                 return
-            if self.at_once:
-                for _ in range(count):
-                    self._wake_one()
-                return
-            if self.idle == len(self.workers):
-                self._wake_one()
+            self._wake(self._slow)
         self._look_soon()
 
     # In a worker's thread
+
+    def next(self) -> Job:
+        """Take the job that waits longest, under the lock."""
+        job = self.waiting.popleft()
+        self._weigh(job, -1)
+        self._taken += 1
+        return job
+
+    def put_back(self, job: Job) -> None:
+        """Have a job that was taken be the next one, by itself, under the lock."""
+        job.step = Step.WAITING
+        job.share, job.is_quick = 1.0, False
+        self.waiting.appendleft(job)
+        self._weigh(job, 1)
 
     def notify(self) -> None:
         """Have the reactor tell of the outcomes."""

@@ -15,10 +15,11 @@ from os import dup
 from typing import Any
 
 import psycopg
-from psycopg.pq import TransactionStatus
+from psycopg.pq import ExecStatus, TransactionStatus
 
 from toolkit.database import errors
 from toolkit.database.errors import DatabaseError, told
+from toolkit.database.reading import Reading
 from toolkit.database.rows import Batch, Row
 from toolkit.database.session import Session, Values
 from toolkit.database.settings import DatabaseSettings, Place
@@ -133,6 +134,7 @@ class PostgreSQLSession(Session):
         self.begin = f"BEGIN ISOLATION LEVEL {settings.isolation.replace('-', ' ').upper()}"
         self.connection = connection
         self._cursor = connection.cursor()
+        self._encoding = connection.info.encoding
         self._poll = select.poll()
         self._poll.register(connection.fileno(), select.POLLIN | select.POLLHUP)
 
@@ -147,11 +149,47 @@ class PostgreSQLSession(Session):
     def _query(self, statement: Statement, values: Values) -> list[Row]:
         try:
             self._run(statement, values)
-            if self._cursor.description is None:
-                return []
-            return self._rows.of(self._cursor.description, self._cursor.fetchall())
+            return self._fetched(self._cursor)
         except ERRORS as error:
             raise self._error(error, statement, values) from None
+
+    def _fetched(self, cursor: psycopg.Cursor[Any]) -> list[Row]:
+        names = self._names(cursor)
+        return self._rows.of(names, cursor.fetchall()) if names else []
+
+    def _names(self, cursor: psycopg.Cursor[Any] | psycopg.ServerCursor[Any]) -> tuple[str, ...]:
+        result = cursor.pgresult  # the cursor's description costs as much as a row
+        if result is None:
+            return ()
+        names = [result.fname(place) or b"" for place in range(result.nfields)]
+        return tuple([name.decode(self._encoding) for name in names])
+
+    def query_together(self, readings: Sequence[Reading]) -> list[list[Row] | None]:
+        """Run several statements that only read, without a wait for each (libpq's pipeline mode).
+
+        They are one transaction for the server: where one fails, so do those behind it.
+
+        Args:
+            readings: What to run.
+
+        Returns:
+            The rows of each; None for those that have not been run to the end, for whatever
+            reason: run alone, each gives its own.
+        """
+        cursors: list[psycopg.Cursor[Any]] = []
+        with suppress(*ERRORS), self.connection.pipeline():
+            for reading in readings:
+                cursor = self.connection.cursor()
+                cursor.execute(reading.statement.text, reading.values)
+                cursors.append(cursor)
+        self.lost = self.connection.closed
+        found: list[list[Row] | None] = []
+        for cursor in cursors:
+            result = cursor.pgresult
+            if result is None or result.status != ExecStatus.TUPLES_OK:
+                break
+            found.append(self._fetched(cursor))
+        return found + [None] * (len(readings) - len(found))
 
     def _execute(self, statement: Statement, values: Values) -> int:
         try:
@@ -178,8 +216,7 @@ class PostgreSQLSession(Session):
                 try:
                     cursor.execute(statement.text, values)
                     while rows := cursor.fetchmany(size):
-                        assert cursor.description is not None
-                        yield self._rows.batch(cursor.description, rows)
+                        yield self._rows.batch(self._names(cursor), rows)
                 finally:
                     self.roll_back()  # it ends the cursor, too, which need not ask the server
         except ERRORS as error:

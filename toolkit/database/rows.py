@@ -95,23 +95,20 @@ class Rows:
         self._most = most
         self._classes: dict[tuple[str, ...], type[Row]] = {}
 
-    def of(self, description: Sequence[Sequence[Any]], values: Iterable[Any]) -> list[Row]:
+    def of(self, names: tuple[str, ...], values: Iterable[Any]) -> list[Row]:
         """Rows of what was fetched.
 
         Args:
-            description: The cursor's (PEP 249), whose items begin with a column's name.
+            names: Of the columns.
             values: One tuple each.
         """
-        return list(map(self._class_of(description), values))
+        return list(map(self._class_of(names), values))
 
-    def batch(
-        self, description: Sequence[Sequence[Any]], values: Sequence[tuple[Any, ...]]
-    ) -> Batch:
+    def batch(self, names: tuple[str, ...], values: Sequence[tuple[Any, ...]]) -> Batch:
         """The same, each made when it is looked at."""
-        return Batch(self._class_of(description), values)
+        return Batch(self._class_of(names), values)
 
-    def _class_of(self, description: Sequence[Sequence[Any]]) -> type[Row]:
-        names = tuple([column[0] for column in description])
+    def _class_of(self, names: tuple[str, ...]) -> type[Row]:
         made = self._classes.get(names)
         if made is None:
             made = row_class(names)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from toolkit.database import errors
+from toolkit.database.errors import DatabaseError
 from toolkit.database.job import Job, Kind
 from toolkit.database.postgresql import PostgreSQLSession
 from toolkit.database.worker import Worker
@@ -21,6 +23,9 @@ def serve(worker: Worker, job: Job) -> None:
     """
     session = worker.session
     assert isinstance(session, PostgreSQLSession)
+    if job.is_quick and (others := worker.take_beside()):
+        _together(worker, session, [job, *others])
+        return
     try:
         if job.kind in (Kind.TRANSACTION, Kind.SERIES):
             result = _in_transaction(worker, session, job)
@@ -39,6 +44,27 @@ def serve(worker: Worker, job: Job) -> None:
         worker.post(job, None, error)
     else:
         worker.post(job, result)
+
+
+def _together(worker: Worker, session: PostgreSQLSession, jobs: list[Job]) -> None:
+    readings = [job.reading for job in jobs if job.reading is not None]
+    began = time.monotonic()
+    found = session.query_together(readings)
+    seconds = time.monotonic() - began
+    left = []
+    for job, reading, rows in zip(jobs, readings, found, strict=True):
+        if rows is None:
+            left.append(job)
+            continue
+        if seconds > session.slow_seconds:
+            job.note_slow(reading.statement, seconds, len(jobs) - 1)
+        reading.statement.pace.note(seconds / len(jobs))
+        try:
+            result, error = reading.of(rows), None
+        except DatabaseError as raised:
+            result, error = None, raised
+        worker.post(job, result, error)
+    worker.put_back(left)
 
 
 def _in_transaction(worker: Worker, session: PostgreSQLSession, job: Job) -> Any:

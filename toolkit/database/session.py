@@ -25,6 +25,7 @@ class Session(ABC):
         connection: The driver's.
         job: What runs on it now.
         lost: Whether the connection has ended.
+        slow_seconds: What takes longer is noted in its job.
         spoiled: Whether it is to be replaced, as something may still come for what ran before.
     """
 
@@ -36,7 +37,7 @@ class Session(ABC):
         self.job: Job | None = None
         self.lost = False
         self.spoiled = False
-        self._slow_seconds = slow_seconds
+        self.slow_seconds = slow_seconds
         self._rows = Rows()
 
     def query(self, statement: Statement, values: Values) -> list[Row]:
@@ -45,7 +46,7 @@ class Session(ABC):
         try:
             return self._query(statement, values)
         finally:
-            self._note(statement, began)
+            statement.pace.note(self._note(statement, began))
 
     def execute(self, statement: Statement, values: Values) -> int:
         """Run a statement; how many rows it changed."""
@@ -68,11 +69,11 @@ class Session(ABC):
             raise Interrupted("it was given up")
         return time.monotonic()
 
-    def _note(self, statement: Statement, began: float) -> None:
+    def _note(self, statement: Statement, began: float) -> float:
         seconds = time.monotonic() - began
-        if seconds > self._slow_seconds and self.job is not None:
-            slow = self.job.slow or ()
-            self.job.slow = [*slow, (statement.source, seconds, statement.names)]
+        if seconds > self.slow_seconds and self.job is not None:
+            self.job.note_slow(statement, seconds)
+        return seconds
 
     @abstractmethod
     def _query(self, statement: Statement, values: Values) -> list[Row]: ...

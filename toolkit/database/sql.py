@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from sqlite3 import complete_statement
 from typing import Any
 
 from toolkit.database.errors import ParameterError, StatementError, told
 from toolkit.database.lasting import lasting
+from toolkit.database.pace import Pace
 from toolkit.database.values import taken
 
 _PARTS = re.compile(
@@ -57,6 +58,7 @@ class Statement:
         alone: Whether SQLite wants it outside a transaction.
         is_sqlite: Whether it is for SQLite.
         inside: Why it may run only within a transaction; "" if it may run anywhere.
+        pace: How long it takes.
     """
 
     source: str
@@ -66,6 +68,7 @@ class Statement:
     alone: bool
     is_sqlite: bool
     inside: str = ""
+    pace: Pace = field(default_factory=Pace, compare=False)
 
     def values(self, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
         """The parameters in the order of their numbers.

@@ -79,6 +79,10 @@ def error_of(
     return kind(told(reason, source, values), source, name)
 
 
+def _names(cursor: sqlite3.Cursor) -> tuple[str, ...]:
+    return tuple([column[0] for column in cursor.description])
+
+
 def _is_busy(error: Exception) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
 
@@ -118,7 +122,7 @@ class SQLiteSession(Session):
         if cursor.description is None:
             return []
         try:
-            return self._rows.of(cursor.description, cursor.fetchall())
+            return self._rows.of(_names(cursor), cursor.fetchall())
         except ERRORS as error:
             raise error_of(error, self._place, statement, values) from None
 
@@ -168,7 +172,7 @@ class SQLiteSession(Session):
         try:
             cursor.execute(statement.text, values)
             while rows := cursor.fetchmany(size):
-                yield self._rows.batch(cursor.description, rows)
+                yield self._rows.batch(_names(cursor), rows)
         except ERRORS as error:
             raise error_of(error, self._place, statement, values) from None
         finally:

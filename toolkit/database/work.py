@@ -242,10 +242,11 @@ class Work:
             self._quiet.tell()
 
     def _tell_slow(self, job: Job) -> None:
-        for sql, seconds, names in job.slow or ():
+        for sql, seconds, names, beside in job.slow or ():
             self.figures.slow += 1
             self._log.warn(
-                "slow statement, {seconds:.3f} s: {sql} ({parameters})",
+                "slow statement{others}, {seconds:.3f} s: {sql} ({parameters})",
+                others=f", or one of the {beside} sent with it" if beside else "",
                 seconds=seconds,
                 sql=errors.told(sql),
                 parameters=", ".join(f"{name}={MASK}" for name in names),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from toolkit.database.errors import Unavailable
+from toolkit.database.errors import Interrupted, Unavailable
 from toolkit.database.job import Job, Kind, Step
 from toolkit.database.session import Session
 
@@ -13,16 +13,25 @@ if TYPE_CHECKING:
     from toolkit.database.lane import Lane, Outcome
 
 _TOGETHER_SECONDS = 0.002
-"""For so long a thread gathers results while it has more to do."""
+"""For so long a thread gathers results while it has more to do that is quickly done."""
 
 
 class Worker:
-    """One thread of a lane, with its session. All but `current` and `session` is the thread's."""
+    """One thread of a lane.
+
+    Attributes:
+        session: Its connection, if it is open.
+        current: What runs on it.
+        beside: What runs together with that.
+
+    These are changed under the lane's lock; all else is the thread's own.
+    """
 
     def __init__(self, lane: Lane) -> None:
         self.lane = lane
         self.session: Session | None = None
         self.current: Job | None = None
+        self.beside: tuple[Job, ...] = ()
         self._first = 0.0  # when the first result was gathered of which the reactor was not told
 
     def work(self) -> None:
@@ -31,6 +40,8 @@ class Worker:
             while self.lane.wakes.get():
                 while (job := self.take()) is not None or not self._rests():
                     if job is not None:
+                        if not job.is_quick:
+                            self.flush()
                         self._serve(job)
         finally:
             self.discard()
@@ -40,16 +51,46 @@ class Worker:
         """The next job that waits, if there is one, and it is of these kinds."""
         lane = self.lane
         with lane.lock:
-            self.current = None
+            self.current, self.beside = None, ()
             if not lane.waiting or (kinds and lane.waiting[0].kind not in kinds):
                 return None
-            job = self.current = lane.waiting.popleft()
+            job = self.current = lane.next()
             job.step = Step.RUNNING
             job.doom = None
         job.attempts += 1
         if self.session is not None:
             self.session.job = job
         return job
+
+    def has(self, job: Job) -> bool:
+        """Whether this is what runs on it, under the lock."""
+        return job is self.current or job in self.beside
+
+    def take_beside(self) -> tuple[Job, ...]:
+        """Those next to the current one that are likely to be done within one turn."""
+        lane = self.lane
+        taken: list[Job] = []
+        with lane.lock:
+            left = 1.0
+            while lane.waiting and (left := left - lane.waiting[0].share) >= 0:
+                job = lane.next()
+                job.step = Step.RUNNING
+                job.doom = None
+                job.attempts += 1
+                taken.append(job)
+            self.beside = tuple(taken)
+        return self.beside
+
+    def put_back(self, jobs: list[Job]) -> None:
+        """Have jobs that could not be done together be done one by one."""
+        with self.lane.lock:
+            self.current, self.beside = None, ()
+            given_up = [job for job in jobs if job.doom is not None]
+            for job in reversed(jobs):
+                if job.doom is None:
+                    self.lane.put_back(job)
+        for job in given_up:
+            self.post(job, None, Interrupted("it was given up"))
 
     def begins_to_commit(self, job: Job) -> bool:
         """Note that a job can be interrupted no more; False if it has been."""
@@ -74,7 +115,7 @@ class Worker:
         now = time.monotonic()
         if not self._first:
             self._first = now
-        if self.lane.at_once or now - self._first > _TOGETHER_SECONDS:
+        if now - self._first > _TOGETHER_SECONDS:
             self.flush()
 
     def post_all(self, outcomes: list[Outcome]) -> None:

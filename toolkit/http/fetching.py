@@ -17,7 +17,7 @@ from toolkit.http.asking import Asked, BytesProducer
 from toolkit.http.body import abandon, decode, read_body
 from toolkit.http.decoding import Identity, decoder_for
 from toolkit.http.failures import FetchCancelled, FetchError, fetch_error
-from toolkit.http.page import Page, Trail
+from toolkit.http.page import Page, Trail, values_of
 from toolkit.http.phases import Phases
 from toolkit.http.retrying import BUSY, LEAST_SECONDS, MOST_OBEYED_SECONDS, seconds_wanted
 from toolkit.http.run import Run
@@ -35,11 +35,6 @@ def _fields_of(response: Any) -> list[tuple[bytes, bytes]]:
     return [
         (name, value) for name, values in response.headers.getAllRawHeaders() for value in values
     ]
-
-
-def _values(fields: list[tuple[bytes, bytes]], name: bytes) -> list[bytes]:
-    size = len(name)
-    return [value for key, value in fields if len(key) == size and key.lower() == name]
 
 
 class Fetching(Phases):
@@ -211,7 +206,7 @@ class Fetching(Phases):
         if run.cookies is not None:
             run.cookies.take(target, fields)
         if status in REDIRECTS and run.settings.max_redirects:
-            location = _values(fields, b"location")
+            location = values_of(fields, b"location")
             if location:
                 self._redirect(response, target, location[0])
                 return
@@ -256,7 +251,7 @@ class Fetching(Phases):
     def _wait_of(self, fields: list[tuple[bytes, bytes]], status: int) -> float | None:
         """How long to wait before another try; None where this answer is final."""
         run = self._run
-        values = _values(fields, b"retry-after")
+        values = values_of(fields, b"retry-after")
         left = run.deadlines.left(self)
         wait = run.retrying.after_answer(self._asked.method, status, values, self._attempts, left)
         if status == 429:
@@ -316,7 +311,7 @@ class Fetching(Phases):
         try:
             # Of HEAD there is no body, whatever coding it would have.
             coded = self._asked.method != b"HEAD"
-            decoder = decoder_for(_values(fields, b"content-encoding") if coded else [])
+            decoder = decoder_for(values_of(fields, b"content-encoding") if coded else [])
             if sink is not None:
                 sink.begin()
                 self._sink_is_open = True

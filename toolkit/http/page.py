@@ -7,6 +7,17 @@ from typing import NamedTuple
 from twisted.web.http_headers import Headers
 
 
+def values_of(fields: list[tuple[bytes, bytes]], name: bytes) -> list[bytes]:
+    """The values of a header, in the order they came.
+
+    Args:
+        fields: Names and values of an answer's headers, as they came.
+        name: The header's name, in lower case.
+    """
+    size = len(name)  # first: it is most of the difference, and costs nothing
+    return [value for key, value in fields if len(key) == size and key.lower() == name]
+
+
 class Timings(NamedTuple):
     """Where the seconds of a fetch went, redirects and retries included.
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import resource
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from apps.fetch.journal import Journal
-from apps.fetch.journal_file import JournalFailed, JournalFile
+from apps.fetch.journal_file import JournalFailed
 from apps.fetch.result import Kept, decoded, encoded
 from tests.apps.fetch.fetching import kept
 
@@ -120,14 +116,6 @@ def test_what_is_no_journal_is_left_as_it_is(tmp_path: Path, content: bytes, sai
     assert path.read_bytes() == content
 
 
-def test_a_line_that_never_ends_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "journal"
-    with path.open("wb") as file:
-        file.truncate(20 * 1024**2)
-    with pytest.raises(JournalFailed, match="a line never ends"):
-        Journal(str(path))
-
-
 def test_two_runs_do_not_share_it(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     first = Journal(str(path))
@@ -141,60 +129,6 @@ def test_two_runs_do_not_share_it(tmp_path: Path) -> None:
         Journal(str(path))
     first.close()
     Journal(str(path)).close()
-
-
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [(".", "Is a directory"), ("none/journal", "No such file"), ("fifo", "is no regular file")],
-)
-def test_what_can_be_no_journal_is_one_line(tmp_path: Path, name: str, said: str) -> None:
-    os.mkfifo(tmp_path / "fifo")
-    with pytest.raises(JournalFailed, match=said):
-        JournalFile(str(tmp_path / name))
-
-
-def test_a_link_stays_and_its_file_keeps_its_mode(tmp_path: Path) -> None:
-    path = tmp_path / "journal"
-    filled(path, kept("http://a/", 500))
-    path.chmod(0o600)
-    link = tmp_path / "link"
-    link.symlink_to("journal")
-    journal = Journal(str(link), retry_failed=True)
-    assert journal.take("http://a/")
-    journal.add(kept("http://a/"))
-    journal.close()
-    assert link.is_symlink()
-    assert urls_in(path) == [("http://a/", 200)]
-    assert path.stat().st_mode & 0o777 == 0o600
-
-
-def test_what_a_killed_run_left_beside_it_goes(tmp_path: Path) -> None:
-    path = tmp_path / "journal"
-    (tmp_path / "journal.new").write_text("half")
-    Journal(str(path)).close()
-    assert [each.name for each in tmp_path.iterdir()] == ["journal"]
-
-
-def test_a_full_disk_is_told_and_leaves_whole_lines(tmp_path: Path) -> None:
-    path = tmp_path / "journal"
-    filled(path, kept("http://a/"))
-    size = path.stat().st_size
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    former = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    journal = Journal(str(path))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 10, limits[1]))  # a disk of that size
-    try:
-        with pytest.raises(JournalFailed, match=f"cannot write the journal {path}: ") as raised:
-            journal.add(kept("http://b/"))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, former)
-    assert isinstance(raised.value.__cause__, OSError)
-    assert raised.value.__cause__.errno == errno.EFBIG
-    assert urls_in(path) == [("http://a/", 200)]
-    journal.add(kept("http://b/"))
-    journal.close()
-    assert urls_in(path) == [("http://a/", 200), ("http://b/", 200)]
 
 
 # Each run of it is killed at another line of the journal's code: 1, 2, 3 … until none is left.

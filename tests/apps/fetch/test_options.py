@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from apps.fetch.fetch_settings import fetch_settings
 from apps.fetch.options import contradiction, parsed, parser
-from toolkit.http.fetcher import FetchSettings
 
 A = "http://a/"
 
@@ -62,16 +60,6 @@ def test_what_follows_two_dashes_is_no_option() -> None:
     options = parsed(parser(), ["A", "--title", "--", "--report=x", "-q", "--"])
     assert options.urls == ["A", "--report=x", "-q", "--"]
     assert (options.report, options.quiet) == (None, False)
-
-
-def test_what_is_not_given_is_as_the_settings_have_it() -> None:
-    assert fetch_settings(parser().parse_args([A])) == FetchSettings()
-
-
-def test_nothing_is_a_value_too() -> None:
-    options = parser().parse_args(["--max-redirects", "0", "--max-bytes", "2K", A])
-    settings = fetch_settings(options)
-    assert (settings.max_redirects, settings.max_bytes) == (0, 2048)
 
 
 @pytest.mark.parametrize(

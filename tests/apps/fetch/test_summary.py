@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from apps.fetch.printing import printable, unreadable
 from apps.fetch.result import answered, failed
 from apps.fetch.summary import Summary, amount, duration
 from tests.apps.fetch.fetching import URL, error, page, result
@@ -12,10 +11,6 @@ from toolkit.http.page import Timings
 
 OK = result(body=b"x" * 12345)
 REFUSED = failed("http://b.example/", error())
-
-
-def test_what_is_escaped_can_still_be_read() -> None:
-    assert printable("a\tb\n\x1b[31m\x9b\u202e\udcff é") == ("a\\tb\\n\\x1b[31m\\x9b\\u202e\\xff é")
 
 
 def test_the_summary_has_totals_and_what_failed() -> None:
@@ -91,12 +86,6 @@ def test_a_duration_is_for_people(seconds: float, said: str) -> None:
 def test_an_amount_is_for_people(size: int, said: str) -> None:
     assert amount(size) == said
     assert amount(5 * 1024**5).endswith(" TiB")
-
-
-def test_an_unreadable_file_is_named() -> None:
-    failure = OSError(2, "No such file or directory")
-    assert unreadable("a\nb", failure) == "cannot read URLs from a\\nb: No such file or directory"
-    assert "standard input" in unreadable("-", ValueError("it has none"))
 
 
 def test_tries_that_were_held_back_are_told() -> None:

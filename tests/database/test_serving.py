@@ -1,0 +1,204 @@
+"""Statements of PostgreSQL that are sent together: each has its own result, or its own error."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from typing import Any, cast
+
+import psycopg
+import pytest
+import pytest_twisted
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, gatherResults
+from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
+
+from tests.database.databases import Open
+from tests.database.test_database import failure
+from toolkit.database import errors
+from toolkit.database.database import Database
+from toolkit.database.rows import Row
+
+SLEEPS = "SELECT {number}::int AS number, pg_sleep({seconds}) AS slept"
+DIVIDES = "SELECT 100 / {number}::int AS result"
+
+
+@pytest.fixture
+def opens(opens_at: Open, postgresql: str) -> Open:
+    """Opens the test's database, with one connection."""
+    return partial(opens_at, postgresql, connections=1)
+
+
+@contextmanager
+def held(database: Database) -> Iterator[None]:
+    """Hold the connection meanwhile: what is asked for waits, and is then taken together."""
+    gate = threading.Event()
+    holds = database.transaction(lambda _: gate.wait(30))
+    yield
+    gate.set()
+    holds.addErrback(lambda failure: failure.trap(errors.DatabaseError))
+
+
+async def warm(database: Database) -> Database:
+    """Have the statements be known for quick."""
+    for number in range(1, 10):
+        await database.query(DIVIDES, number=number)
+        await database.query(SLEEPS, number=number, seconds=0)
+    return database
+
+
+def divided(database: Database, numbers: Any) -> list[Deferred[Row]]:
+    return [database.one(DIVIDES, number=number) for number in numbers]
+
+
+def sleeping(database: Database, number: int, seconds: float) -> Deferred[list[Row]]:
+    return database.query(SLEEPS, number=number, seconds=seconds)
+
+
+async def wait_for_sleep(url: str, database: Database) -> None:
+    """Wait until the server is in the middle of a sleep."""
+    name = url.rpartition("/")[2]
+    while not await database.query(
+        "SELECT 1 FROM pg_stat_activity WHERE datname = {name} AND wait_event = 'PgSleep'",
+        name=name,
+    ):
+        pass
+
+
+@pytest_twisted.ensureDeferred
+async def test_each_gets_its_own_rows(opens: Open) -> None:
+    database = await warm(await opens())
+    for count in (1, 2, 3, 20, 500):
+        numbers = range(1, count + 1)
+        with held(database):
+            waited = divided(database, numbers)
+        rows = await gatherResults(waited)
+        assert [row["result"] for row in rows] == [100 // number for number in numbers]
+
+
+@pytest_twisted.ensureDeferred
+async def test_one_that_fails_fails_alone(opens: Open) -> None:
+    database = await warm(await opens())
+    with held(database):
+        waited = DeferredList(divided(database, [1, 2, 0, 4, 0, 5]), consumeErrors=True)
+    outcomes: list[tuple[bool, Any]] = await waited
+    assert [is_done for is_done, _ in outcomes] == [True, True, False, True, False, True]
+    for _, outcome in (outcomes[2], outcomes[4]):
+        assert outcome.type is errors.StatementError
+        assert "division by zero" in str(outcome.value)
+    assert [row["result"] for is_done, row in outcomes if is_done] == [100, 50, 25, 20]
+
+
+@pytest_twisted.ensureDeferred
+async def test_one_whose_parameter_cannot_be_sent_fails_alone(opens: Open) -> None:
+    database = await warm(await opens())
+    with held(database):
+        waited = DeferredList(divided(database, [1, object(), 2**70, 4]), consumeErrors=True)
+    outcomes: list[tuple[bool, Any]] = await waited
+    assert [is_done for is_done, _ in outcomes] == [True, False, False, True]
+    assert all(isinstance(one.value, errors.DatabaseError) for ok, one in outcomes if not ok)
+
+
+@pytest_twisted.ensureDeferred
+async def test_one_that_finds_no_row_where_one_is_wanted_fails_alone(opens: Open) -> None:
+    database = await opens()
+    sql = "SELECT 1 AS one WHERE 1 = {number}::int"
+    for _ in range(5):
+        await database.maybe_one(sql, number=1)
+    with held(database):
+        waited = DeferredList(
+            [database.one(sql, number=number) for number in (1, 2, 1)], consumeErrors=True
+        )
+    outcomes: list[tuple[bool, Any]] = await waited
+    assert [is_done for is_done, _ in outcomes] == [True, False, True]
+    assert outcomes[1][1].type is errors.NoRow
+
+
+@pytest_twisted.ensureDeferred
+async def test_cancelling_one_that_runs_frees_it_and_the_others_are_answered(
+    opens: Open, opens_at: Open, postgresql: str
+) -> None:
+    other = await opens_at(postgresql)
+    database = await warm(await opens())
+    with held(database):
+        slow = sleeping(database, 1, 60)
+        others = divided(database, range(1, 6))
+    await wait_for_sleep(postgresql, other)
+    slow.cancel()
+    assert isinstance(await failure(slow), CancelledError)
+    rows = await gatherResults(others)
+    assert [row["result"] for row in rows] == [100, 50, 33, 25, 20]
+
+
+@pytest_twisted.ensureDeferred
+async def test_one_behind_another_that_hangs_ends_by_its_deadline(opens: Open) -> None:
+    database = await warm(await opens())
+    with held(database):
+        slow = sleeping(database, 1, 60)
+        late = database.with_deadline(0.2).query(DIVIDES, number=1)
+    assert isinstance(await failure(late), errors.DeadlinePassed)
+    slow.cancel()
+    assert isinstance(await failure(slow), CancelledError)
+    assert [row["result"] for row in await gatherResults(divided(database, [1, 2]))] == [100, 50]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_connection_that_is_lost_meanwhile_costs_nobody_the_answer(
+    opens: Open, opens_at: Open, postgresql: str
+) -> None:
+    other = await opens_at(postgresql)
+    database = await warm(await opens(slow_seconds=100.0))
+    with held(database):
+        first = divided(database, [1, 2])
+        slow = sleeping(database, 3, 0.5)
+        others = divided(database, [4, 5])
+    await wait_for_sleep(postgresql, other)
+    with closing(psycopg.connect(postgresql, autocommit=True)) as server:
+        server.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND wait_event = 'PgSleep'"
+        )
+    rows = await gatherResults([*first, *others])
+    assert [row["result"] for row in rows] == [100, 50, 25, 20]
+    assert (await slow)[0]["number"] == 3
+
+
+@pytest.fixture
+def logged() -> Iterator[list[LogEvent]]:
+    """What is logged in the test."""
+    events: list[LogEvent] = []
+    observer = cast(ILogObserver, events.append)
+    globalLogPublisher.addObserver(observer)
+    yield events
+    globalLogPublisher.removeObserver(observer)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_slow_one_is_logged_with_how_many_were_sent_with_it(
+    opens: Open, logged: list[LogEvent]
+) -> None:
+    database = await warm(await opens(slow_seconds=0.2))
+    with held(database):
+        slow = sleeping(database, 1, 0.3)
+        others = divided(database, [1, 2])
+    await slow
+    await gatherResults(others)
+    lines = [formatEvent(event) for event in logged if "slow" in event.get("log_format", "")]
+    assert len(lines) == 3
+    assert all(
+        line.startswith("slow statement, or one of the 2 sent with it, 0.3") for line in lines
+    )
+    assert SLEEPS in lines[0]
+
+
+@pytest_twisted.ensureDeferred
+async def test_many_that_are_quick_need_few_connections_and_slow_ones_get_their_own(
+    opens_at: Open, postgresql: str
+) -> None:
+    database = await warm(await opens_at(postgresql, connections=8))
+    await gatherResults(divided(database, range(1, 21)))
+    assert database.figures().connections < 8
+    sleeps = [database.query("SELECT pg_sleep({s})", s=0.3) for _ in range(8)]
+    await gatherResults(sleeps)
+    assert database.figures().connections == 8
