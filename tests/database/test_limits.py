@@ -209,6 +209,26 @@ async def test_what_is_quick_does_not_wait_for_what_is_slow(
 
 
 @pytest_twisted.ensureDeferred
+async def test_what_waits_behind_something_quick_is_not_lost(opens: Open, reactor: Any) -> None:
+    database = await opens(connections=1, deadline_seconds=5)
+    for _ in range(5):
+        assert await answers(database)  # it is known for quick now
+    gate = Gate()
+    first = database.transaction(gate.passes, reactor)
+    await gate.entered
+    quick = database.query("SELECT 1")
+    others: list[Deferred[Any]] = [
+        database.transaction(Transaction.query, "SELECT 2"),
+        database.execute("CREATE TABLE t (x INTEGER)"),
+    ]
+    gate.open()
+    await first
+    assert await quick == [(1,)]
+    assert await others[0] == [(2,)]
+    assert await others[1] == 0
+
+
+@pytest_twisted.ensureDeferred
 async def test_after_the_stop_nothing_is_taken_and_what_waits_is_told(
     opens: Open, reactor: Any
 ) -> None:

@@ -72,7 +72,11 @@ class Worker:
         taken: list[Job] = []
         with lane.lock:
             left = 1.0
-            while lane.waiting and (left := left - lane.waiting[0].share) >= 0:
+            while (
+                lane.waiting
+                and lane.waiting[0].is_quick
+                and (left := left - lane.waiting[0].share) >= 0
+            ):
                 job = lane.next()
                 job.step = Step.RUNNING
                 job.doom = None
