@@ -5,15 +5,21 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.interfaces import IReactorTime
 from twisted.web.http import HTTPChannel
 
+from toolkit.log import log_context
+from toolkit.web.deadline import Deadline
 from toolkit.web.errors import Refusal
+from toolkit.web.identity import request_id
 from toolkit.web.refusals import (
     BODY_TOO_LARGE,
     HEAD_TOO_LARGE,
     MALFORMED,
     NO_HOST,
+    OTHER_VERSION,
     TOO_SLOW,
+    UNKNOWN_CODING,
     URI_TOO_LONG,
 )
 from toolkit.web.request import LimitedRequest
@@ -26,6 +32,9 @@ _HOST = re.compile(
     rb"(?:(?=.{1,254}(?::|$))%b(?:\.%b)*\.?|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{0,5})?"
     % (_LABEL, _LABEL)
 )
+_OTHER_VERSION = re.compile(rb"(?P<command>\S+) \S+ HTTP/[0-9]\.[0-9]")
+_FRAMING = (b"Content-Length", b"Transfer-Encoding")
+_MOST_DIGITS = 18  # of a length: Python takes a time to read very many, or refuses to
 _ABSOLUTE = re.compile(rb"https?://[^/?#]+(?P<path>/[^?#]*)?(?P<query>\?.*)?", re.IGNORECASE)
 
 
@@ -43,9 +52,16 @@ class LimitedChannel(HTTPChannel):
     _transferDecoder: Any
     _between_requests = True
     _has_begun = False  # whether the first byte of the request that is due has come
-    _command = _path = b""
+    _command = _path = _line = b""
+    _hosts: list[bytes] | None = None  # those that were found good last: mostly the next are equal
     _draining = False
     _refused = False
+
+    def __init__(self, clock: IReactorTime, settings: WebSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        times = (settings.head_seconds, settings.body_seconds, settings.keep_alive_seconds)
+        self._deadline = Deadline(clock, min(times), self.timeoutConnection)
 
     def connectionMade(self) -> None:
         """The first head is due."""
@@ -54,6 +70,18 @@ class LimitedChannel(HTTPChannel):
         self.timeOut = self.settings.head_seconds  # type: ignore[assignment] # a float does too
         super().connectionMade()
         self._between_requests = False
+
+    def setTimeout(self, period: float | None) -> float | None:
+        """Set the deadline, or none; what it was set to before."""
+        previous: float | None = self.timeOut
+        self.timeOut = period  # type: ignore[assignment] # a float does too
+        self._deadline.within(period)
+        return previous
+
+    def connectionLost(self, reason: Any) -> None:
+        """The connection has ended, and with it every deadline."""
+        super().connectionLost(reason)
+        self._deadline.stop()
 
     def resetTimeout(self) -> None:
         """Bytes have come: the first ones of a request begin the deadline of its head."""
@@ -81,24 +109,30 @@ class LimitedChannel(HTTPChannel):
 
     def allHeadersReceived(self) -> None:
         """The head is whole: the body is due, unless it is announced larger than allowed."""
-        if not self._names_a_host(self.requests[-1].requestHeaders.getRawHeaders(b"host", [])):
+        hosts = self.requests[-1].requestHeaders.getRawHeaders(b"host", [])
+        if hosts != self._hosts and not self._names_a_host(hosts):
             self.refuse(NO_HOST)
         elif self._path[:1] != b"/" and not self._has_target():
             self.refuse(MALFORMED)
         elif self.length is not None and self.length > self.settings.max_body_bytes:
             self.refuse_body()
         else:
+            self._hosts = hosts or None
             super().allHeadersReceived()
             if self.length != 0:
                 self.setTimeout(self.settings.body_seconds)
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """A line of the head is longer than the whole head may be."""
+        self._line = line
         self._refuse_head()
 
     def _refuse_head(self) -> None:
         """Answer 431 (RFC 6585 §5), or 414 if it is the first line (RFC 9110 §15.5.15)."""
-        self.refuse(HEAD_TOO_LARGE if self._command else URI_TOO_LONG)
+        if self._command:
+            self.refuse(HEAD_TOO_LARGE)
+        else:
+            self.refuse(URI_TOO_LONG, b"HEAD" if self._line.startswith(b"HEAD ") else b"")
 
     def _names_a_host(self, hosts: list[bytes]) -> bool:
         """Whether there is one valid Host, which HTTP/1.1 asks for (RFC 9112 §3.2)."""
@@ -118,18 +152,27 @@ class LimitedChannel(HTTPChannel):
         return self._path == b"*" and self._command == b"OPTIONS"
 
     def lineReceived(self, line: bytes) -> None:
-        """A line of the head; of a refused request there is nothing more to read."""
-        if self._refused:
-            return
-        if self._receivedHeaderSize + len(line) > self.totalHeadersSize:
-            self._refuse_head()
+        """A line of the head. One that is folded has another meaning to some (RFC 9112 §5.2)."""
+        if line[:1] in (b" ", b"\t"):
+            self.refuse(MALFORMED)
         else:
-            super().lineReceived(line)
+            self._line = line
+            HTTPChannel.lineReceived(self, line)
+
+    def _maybeChooseTransferDecoder(self, header: bytes, data: bytes) -> bool:
+        """Whether a header is none that tells where the body ends, or one that can be followed."""
+        if header not in _FRAMING:
+            return True
+        if header == b"Transfer-Encoding" and data.lower() != b"chunked":
+            self.refuse(UNKNOWN_CODING)
+        elif data.isdigit() and len(data) > _MOST_DIGITS:
+            self.refuse_body()
+        else:
+            return bool(super()._maybeChooseTransferDecoder(header, data))
+        return False
 
     def rawDataReceived(self, data: bytes) -> None:
-        """A piece of a body; of a refused request there is nothing more to read."""
-        if self._refused:
-            return
+        """A piece of a body."""
         super().rawDataReceived(data)
         chunks = self._transferDecoder
         if getattr(chunks, "state", "") == "BODY" and chunks.length > self.settings.max_body_bytes:
@@ -155,20 +198,28 @@ class LimitedChannel(HTTPChannel):
         if self._refused:
             return
         self._refused = True
+        # There is nothing more to read.
+        self.lineReceived = self.rawDataReceived = _ignore  # type: ignore[method-assign]
         command, path = command or self._command, path or self._path
-        self.transport.write(refusal.answer(with_body=command != b"HEAD"))
+        # Its first line may not have been read.
+        request = self.requests[-1] if self.requests else LimitedRequest(self)
+        identity = request_id(request.requestHeaders.getRawHeaders(b"x-request-id"))
+        self.transport.write(refusal.answer(identity, with_body=command != b"HEAD"))
         self.loseConnection()
-        self._account(refusal.status, command, path)
+        request.is_logged = True
+        with log_context(request_id=identity):
+            self.site.log_as(request, command or b"-", path or b"-", refusal.status)
 
     def _respondToBadRequestAndDisconnect(self) -> None:
-        too_many = self._receivedHeaderCount > self.maxHeaders
-        self.refuse(HEAD_TOO_LARGE if too_many else MALFORMED)
-
-    def _account(self, status: int, command: bytes, path: bytes) -> None:
-        """Log the event of a request that is refused; its first line may not have been read."""
-        request = self.requests[-1] if self.requests else LimitedRequest(self)
-        request.is_logged = True
-        self.site.log_as(request, command or b"-", path or b"-", status)
+        version = None if self._command else _OTHER_VERSION.fullmatch(self._line)
+        if self._receivedHeaderSize > self.totalHeadersSize:
+            self._refuse_head()
+        elif self._receivedHeaderCount > self.maxHeaders:
+            self.refuse(HEAD_TOO_LARGE)
+        elif version is not None:
+            self.refuse(OTHER_VERSION, version["command"])
+        else:
+            self.refuse(MALFORMED)
 
     def checkPersistence(self, request: Any, version: bytes) -> bool:
         """Whether another request may follow this one."""
@@ -203,3 +254,7 @@ class LimitedChannel(HTTPChannel):
         for request in self.requests:
             if not request.startedWriting:
                 request.responseHeaders.setRawHeaders(b"connection", [b"close"])
+
+
+def _ignore(data: bytes) -> None:
+    pass
