@@ -1,11 +1,18 @@
-"""Answers in JSON: a value, with a status and headers, or an error."""
+"""Answers: a value as JSON, with a status and headers, other bytes, or an error in JSON."""
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import msgspec
+
 from toolkit.web.errors import HttpError
+
+_BODILESS = (204, 304)  # RFC 9110 §6.4.1
+_LEAVES = frozenset([str, int, float, bool, type(None), bytes])
+_encode = msgspec.json.Encoder().encode
 
 
 class JsonResponse(NamedTuple):
@@ -22,18 +29,85 @@ class JsonResponse(NamedTuple):
     headers: Mapping[str, str] = {}
 
 
+class BytesResponse(NamedTuple):
+    """An answer that is not JSON, of a route whose errors are: a text, a table, a picture.
+
+    Args:
+        body: What is sent as it is.
+        kind: Its Content-Type.
+        status: The status.
+        headers: More headers; one named like a usual one (`Cache-Control`) takes its place.
+    """
+
+    body: bytes
+    kind: str = "application/octet-stream"
+    status: int = 200
+    headers: Mapping[str, str] = {}
+
+
+def send_value(request: Any, value: Any) -> None:
+    """Answer a request with what a handler returns.
+
+    Args:
+        request: A request of `twisted.web` that has not been answered.
+        value: What msgspec encodes (of a row of the database, an object by the columns' names),
+            None, a JsonResponse or a BytesResponse.
+
+    Raises:
+        TypeError: It is none of these.
+    """
+    if isinstance(value, BytesResponse):
+        send(request, value.status, value.body, {"content-type": value.kind, **value.headers})
+        return
+    answered = value if isinstance(value, JsonResponse) else JsonResponse(value)
+    body = b"" if answered.value is None else _encode(_with_rows_named(answered.value))
+    send(request, answered.status, body, answered.headers)
+
+
+def _with_rows_named(value: Any) -> Any:
+    """The same with a dict for each tuple that has names: msgspec takes every tuple for a list.
+
+    It looks into lists and dicts, as deep as they go, and copies none that needs no change.
+    """
+    kind = type(value)
+    if kind is dict:
+        members: Any = value.values()
+    elif kind is list:
+        members = value
+    else:
+        return dict(value) if _has_names(kind) else value
+    kinds = set(map(type, members))
+    if kinds <= _LEAVES:
+        return value
+    if kind is list and len(kinds) == 1 and _has_names(*kinds):
+        names = value[0].keys()  # rows of one query have one class
+        if len(names) == len(value[0]):
+            return [dict(zip(names, row, strict=True)) for row in value]
+    named = [_with_rows_named(one) for one in members]
+    if all(map(operator.is_, named, members)):
+        return value
+    return named if kind is list else dict(zip(value, named, strict=True))
+
+
+def _has_names(kind: type[Any]) -> bool:
+    return issubclass(kind, tuple) and hasattr(kind, "keys")
+
+
 def send(request: Any, status: int, body: bytes, headers: Mapping[str, str]) -> None:
-    """Answer a request with JSON, which caches do not keep and browsers do not take for a page.
+    """Answer a request, with what caches do not keep and browsers do not take for a page.
 
     Args:
         request: A request of `twisted.web` that has not been answered.
         status: The status.
-        body: JSON, or nothing: then there is no Content-Type, and 200 becomes 204.
+        body: JSON unless the headers say otherwise, or nothing: then there is no Content-Type,
+            and 200 becomes 204. A status that has no body is sent without.
         headers: More headers, or others.
     """
     set_header = request.responseHeaders.setRawHeaders
     set_header(b"cache-control", [b"no-store"])
     set_header(b"x-content-type-options", [b"nosniff"])
+    if status in _BODILESS:
+        body = b""
     if body:
         set_header(b"content-type", [b"application/json"])
         set_header(b"content-length", [b"%d" % len(body)])
@@ -43,7 +117,7 @@ def send(request: Any, status: int, body: bytes, headers: Mapping[str, str]) -> 
         set_header(name, [value])
     if status != 200:
         request.setResponseCode(status)
-        if not body and status not in (204, 304):
+        if not body and status not in _BODILESS:
             set_header(b"content-length", [b"0"])
     if body:
         request.write(body)
