@@ -125,7 +125,7 @@ class Insults:
 def make(shared: Shared, settings: InsultSettings) -> IService:
     """A web service of insults that listens where the settings say."""
     app = Insults(shared.reactor, settings.max_delay_seconds).app
-    # Nothing is late that the settings allow: they end an idle connection after any delay.
+    # The longest delay is shorter than idle_seconds: no answer is late.
     return serving(shared, JsonResource(shared.reactor, app, settings.idle_seconds), settings)
 
 

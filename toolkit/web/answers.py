@@ -11,6 +11,7 @@ import msgspec
 from toolkit.web.errors import HttpError
 
 _BODILESS = (204, 304)  # RFC 9110 §6.4.1
+_OF_ANOTHER_BODY = (b"content-encoding", b"content-range", b"etag", b"last-modified")
 _LEAVES = frozenset([str, int, float, bool, type(None), bytes])
 _encode = msgspec.json.Encoder().encode
 
@@ -55,13 +56,27 @@ def send_value(request: Any, value: Any) -> None:
 
     Raises:
         TypeError: It is none of these.
+        RuntimeError: The handler has written something itself, and then returned something else.
     """
-    if isinstance(value, BytesResponse):
+    if request.startedWriting or request.finished:
+        if value is not None:
+            raise RuntimeError("the handler wrote an answer itself, and then returned another")
+        if not request.finished:
+            request.finish()
+    elif isinstance(value, BytesResponse):
         send(request, value.status, value.body, {"content-type": value.kind, **value.headers})
-        return
-    answered = value if isinstance(value, JsonResponse) else JsonResponse(value)
-    body = b"" if answered.value is None else _encode(_with_rows_named(answered.value))
-    send(request, answered.status, body, answered.headers)
+    else:
+        answered = value if isinstance(value, JsonResponse) else JsonResponse(value)
+        body = b"" if answered.value is None else _encoded(answered.value)
+        send(request, answered.status, body, answered.headers)
+
+
+def _encoded(value: Any) -> bytes:
+    try:
+        value = _with_rows_named(value)
+    except RecursionError:
+        pass  # msgspec goes deeper than Python does, and says so where that is too deep as well
+    return _encode(value)
 
 
 def _with_rows_named(value: Any) -> Any:
@@ -102,7 +117,12 @@ def send(request: Any, status: int, body: bytes, headers: Mapping[str, str]) -> 
         body: JSON unless the headers say otherwise, or nothing: then there is no Content-Type,
             and 200 becomes 204. A status that has no body is sent without.
         headers: More headers, or others.
+
+    Raises:
+        TypeError: The status or a header is none.
     """
+    if not isinstance(status, int) or not 200 <= status <= 599:
+        raise TypeError(f"expected a status from 200 to 599, found {status!r}")
     set_header = request.responseHeaders.setRawHeaders
     set_header(b"cache-control", [b"no-store"])
     set_header(b"x-content-type-options", [b"nosniff"])
@@ -125,13 +145,17 @@ def send(request: Any, status: int, body: bytes, headers: Mapping[str, str]) -> 
 
 
 def send_error(request: Any, error: HttpError) -> None:
-    """Answer a request with an error; one whose answer has begun is cut off.
+    """Answer a request with an error; one whose answer has begun is cut off, if it can be still.
 
     Args:
         request: A request of `twisted.web`.
         error: The error.
     """
+    if request.finished:
+        return
     if request.startedWriting:
         request.loseConnection()
     else:
+        for name in _OF_ANOTHER_BODY:
+            request.responseHeaders.removeHeader(name)
         send(request, error.status, error.body, error.headers)

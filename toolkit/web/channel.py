@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 
 from toolkit.log import log_context
@@ -78,7 +79,7 @@ class LimitedChannel(HTTPChannel):
         self._deadline.within(period)
         return previous
 
-    def connectionLost(self, reason: Any) -> None:
+    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override] # it is always given
         """The connection has ended, and with it every deadline."""
         super().connectionLost(reason)
         self._deadline.stop()
@@ -199,7 +200,7 @@ class LimitedChannel(HTTPChannel):
             return
         self._refused = True
         # There is nothing more to read.
-        self.lineReceived = self.rawDataReceived = _ignore  # type: ignore[method-assign]
+        self.lineReceived = self.rawDataReceived = _ignore  # type: ignore[assignment,method-assign]
         command, path = command or self._command, path or self._path
         # Its first line may not have been read.
         request = self.requests[-1] if self.requests else LimitedRequest(self)

@@ -13,9 +13,7 @@ from toolkit.web.mistakes import Mistakes
 
 T = TypeVar("T")
 
-_JSON = re.compile(
-    rb'application/json\s*(?:;\s*(?:charset=(?:utf-8|"utf-8"))?)?', re.IGNORECASE
-)
+_JSON = re.compile(rb'application/json\s*(?:;\s*(?:charset=(?:utf-8|"utf-8"))?)?', re.IGNORECASE)
 _ESCAPE = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F]|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\."
 )
@@ -109,9 +107,7 @@ class Query(Generic[T]):
 
 def _lone_surrogate(content: bytes) -> str | None:
     """The first escape in JSON that is half a character, without its other half (RFC 8259 §8.2)."""
-    return next(
-        (found[1].decode("ascii") for found in _ESCAPE.finditer(content) if found[1]), None
-    )
+    return next((found[1].decode("ascii") for found in _ESCAPE.finditer(content) if found[1]), None)
 
 
 def _check_coding(given: list[bytes] | None) -> None:

@@ -142,7 +142,6 @@ class JsonResource(Resource):
         self._kleins_own.render(request)
         return _RENDERED
 
-
     def _is_named(self, method: str) -> bool:
         """Whether a route is for this method, as it is written."""
         return any(method in (rule.methods or ()) for rule in self._app.url_map.iter_rules())
