@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import msgspec
-
+from toolkit.web.encoding import encoded
 from toolkit.web.errors import HttpError
 
 _BODILESS = (204, 304)  # RFC 9110 §6.4.1
 _OF_ANOTHER_BODY = (b"content-encoding", b"content-range", b"etag", b"last-modified")
-_LEAVES = frozenset([str, int, float, bool, type(None), bytes])
-_encode = msgspec.json.Encoder().encode
 
 
 class JsonResponse(NamedTuple):
@@ -67,45 +63,8 @@ def send_value(request: Any, value: Any) -> None:
         send(request, value.status, value.body, {"content-type": value.kind, **value.headers})
     else:
         answered = value if isinstance(value, JsonResponse) else JsonResponse(value)
-        body = b"" if answered.value is None else _encoded(answered.value)
+        body = b"" if answered.value is None else encoded(answered.value)
         send(request, answered.status, body, answered.headers)
-
-
-def _encoded(value: Any) -> bytes:
-    try:
-        value = _with_rows_named(value)
-    except RecursionError:
-        pass  # msgspec goes deeper than Python does, and says so where that is too deep as well
-    return _encode(value)
-
-
-def _with_rows_named(value: Any) -> Any:
-    """The same with a dict for each tuple that has names: msgspec takes every tuple for a list.
-
-    It looks into lists and dicts, as deep as they go, and copies none that needs no change.
-    """
-    kind = type(value)
-    if kind is dict:
-        members: Any = value.values()
-    elif kind is list:
-        members = value
-    else:
-        return dict(value) if _has_names(kind) else value
-    kinds = set(map(type, members))
-    if kinds <= _LEAVES:
-        return value
-    if kind is list and len(kinds) == 1 and _has_names(*kinds):
-        names = value[0].keys()  # rows of one query have one class
-        if len(names) == len(value[0]):
-            return [dict(zip(names, row, strict=True)) for row in value]
-    named = [_with_rows_named(one) for one in members]
-    if all(map(operator.is_, named, members)):
-        return value
-    return named if kind is list else dict(zip(value, named, strict=True))
-
-
-def _has_names(kind: type[Any]) -> bool:
-    return issubclass(kind, tuple) and hasattr(kind, "keys")
 
 
 def send(request: Any, status: int, body: bytes, headers: Mapping[str, str]) -> None:

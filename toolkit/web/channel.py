@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import IReactorTime
@@ -24,19 +23,13 @@ from toolkit.web.refusals import (
     URI_TOO_LONG,
 )
 from toolkit.web.request import LimitedRequest
+from toolkit.web.target import method_of_other_version, name_a_host, path_of
 
 if TYPE_CHECKING:
     from toolkit.web.site import LimitedSite, WebSettings
 
-_LABEL = rb"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-_HOST = re.compile(
-    rb"(?:(?=.{1,254}(?::|$))%b(?:\.%b)*\.?|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{0,5})?"
-    % (_LABEL, _LABEL)
-)
-_OTHER_VERSION = re.compile(rb"(?P<command>\S+) \S+ HTTP/[0-9]\.[0-9]")
 _FRAMING = (b"Content-Length", b"Transfer-Encoding")
 _MOST_DIGITS = 18  # of a length: Python takes a time to read very many, or refuses to
-_ABSOLUTE = re.compile(rb"https?://[^/?#]+(?P<path>/[^?#]*)?(?P<query>\?.*)?", re.IGNORECASE)
 
 
 class LimitedChannel(HTTPChannel):
@@ -111,14 +104,16 @@ class LimitedChannel(HTTPChannel):
     def allHeadersReceived(self) -> None:
         """The head is whole: the body is due, unless it is announced larger than allowed."""
         hosts = self.requests[-1].requestHeaders.getRawHeaders(b"host", [])
-        if hosts != self._hosts and not self._names_a_host(hosts):
+        path = self._path if self._path[:1] == b"/" else path_of(self._command, self._path)
+        if hosts != self._hosts and not name_a_host(hosts, self._version):
             self.refuse(NO_HOST)
-        elif self._path[:1] != b"/" and not self._has_target():
+        elif path is None:
             self.refuse(MALFORMED)
         elif self.length is not None and self.length > self.settings.max_body_bytes:
             self.refuse_body()
         else:
             self._hosts = hosts or None
+            self._path = path
             super().allHeadersReceived()
             if self.length != 0:
                 self.setTimeout(self.settings.body_seconds)
@@ -134,23 +129,6 @@ class LimitedChannel(HTTPChannel):
             self.refuse(HEAD_TOO_LARGE)
         else:
             self.refuse(URI_TOO_LONG, b"HEAD" if self._line.startswith(b"HEAD ") else b"")
-
-    def _names_a_host(self, hosts: list[bytes]) -> bool:
-        """Whether there is one valid Host, which HTTP/1.1 asks for (RFC 9112 §3.2)."""
-        if not hosts and self._version != b"HTTP/1.1":
-            return True
-        return len(hosts) == 1 and _HOST.fullmatch(hosts[0]) is not None
-
-    def _has_target(self) -> bool:
-        """Whether the target is one of those that do not begin with a slash (RFC 9112 §3.2).
-
-        A whole URL is taken for its path and query; of this server, `*` is all there is.
-        """
-        absolute = _ABSOLUTE.fullmatch(self._path)
-        if absolute is not None:
-            self._path = (absolute["path"] or b"/") + (absolute["query"] or b"")
-            return True
-        return self._path == b"*" and self._command == b"OPTIONS"
 
     def lineReceived(self, line: bytes) -> None:
         """A line of the head. One that is folded has another meaning to some (RFC 9112 §5.2)."""
@@ -212,13 +190,13 @@ class LimitedChannel(HTTPChannel):
             self.site.log_as(request, command or b"-", path or b"-", refusal.status)
 
     def _respondToBadRequestAndDisconnect(self) -> None:
-        version = None if self._command else _OTHER_VERSION.fullmatch(self._line)
+        method = b"" if self._command else method_of_other_version(self._line)
         if self._receivedHeaderSize > self.totalHeadersSize:
             self._refuse_head()
         elif self._receivedHeaderCount > self.maxHeaders:
             self.refuse(HEAD_TOO_LARGE)
-        elif version is not None:
-            self.refuse(OTHER_VERSION, version["command"])
+        elif method:
+            self.refuse(OTHER_VERSION, method)
         else:
             self.refuse(MALFORMED)
 
