@@ -78,10 +78,12 @@ def send(request: Any, status: int, body: bytes, headers: Mapping[str, str]) -> 
         headers: More headers, or others.
 
     Raises:
-        TypeError: The status or a header is none.
+        TypeError: The status, the body or a header is none.
     """
     if not isinstance(status, int) or not 200 <= status <= 599:
         raise TypeError(f"expected a status from 200 to 599, found {status!r}")
+    if not isinstance(body, bytes):
+        raise TypeError(f"expected a body of bytes, found {type(body).__name__}")
     set_header = request.responseHeaders.setRawHeaders
     set_header(b"cache-control", [b"no-store"])
     set_header(b"x-content-type-options", [b"nosniff"])
