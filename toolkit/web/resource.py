@@ -115,7 +115,7 @@ class JsonResource(Resource):
         if method not in _METHODS and not self._is_named(method):
             raise HttpError(f"there is no method {_shown(method)} here", "unknown-method", 501)
         if path.startswith("//") or path.count("/") != len(parts):
-            raise _no_route(path)
+            raise _no_route(request.path.decode("latin-1"))
         try:
             rule, values = self._routes.match(path, method, return_rule=True)
         except NoRoute:
