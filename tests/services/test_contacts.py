@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import LogEvent
 from twisted.web.client import Agent, HTTPConnectionPool
 
+from tests.database.cluster import cluster
 from tests.end_to_end.peers import RemotePeer, connect
 from tests.processes import Program, Start
 from tests.web.calls import Answered, Caller, answers_in
@@ -426,3 +428,29 @@ async def test_a_database_that_is_locked_is_503_on_a_real_socket(
     assert answer.status == 201
     program.signal(signal.SIGTERM)
     assert await program.ended() == 0
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_server_that_is_away_is_503_until_it_is_back(
+    start: Start, config: Path, reactor: Any
+) -> None:
+    ann = asked(b"GET", ANN)
+    put = asked(b"PUT", b"/users/ann", b'Content-Length: 15\r\n\r\n{"name":"Anna"}')
+    with cluster() as server:
+        site = config.read_text().replace("sqlite:people.db", server.url)
+        config.write_text(site.replace("[service", "connect_seconds = 0.5\n[service"))
+        program, url = await started(start)
+        port = int(url.rpartition(":")[2])
+        assert (await told(reactor, port, ann))[1].status == 200
+        server.stop()
+        for request in (ann, put, ann):
+            _, answer = await told(reactor, port, request)
+            assert (answer.status, answer.code) == (503, "database-away")
+            assert str(server.port) not in answer.json["error"]
+        server.start()
+        until = time.monotonic() + 5
+        while (answer := (await told(reactor, port, ann))[1]).status != 200:
+            assert answer.code == "database-away"
+            assert time.monotonic() < until
+        program.signal(signal.SIGTERM)
+        assert await program.ended() == 0
