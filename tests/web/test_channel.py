@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, strategies as st
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent
 
 from tests.web.calls import answers_in
 from tests.web.slow import GET, Slow
-from toolkit.testing import Peer
+from toolkit import testing
+from toolkit.testing import Peer, connected, failures_in
+from toolkit.web.site import LimitedSite, WebSettings
 
 
 def ends(clock: Clock, peer: Peer, within_seconds: float) -> bool:
@@ -364,3 +367,31 @@ def test_each_host_of_a_kept_connection_is_looked_at(peer: Peer, slow: Slow) -> 
     peer.send(GET.replace(b"example", b"b..c"))
     assert codes(peer) == ["", "", "", "invalid-host"]
     assert not peer.connected
+
+
+PIECES = st.sampled_from(
+    [
+        *[b"GET ", b"POST ", b"HEAD ", b"/", b" ", b" HTTP/1.1\r\n", b" HTTP/1.0\r\n", b"\r\n"],
+        *[b"Host: a\r\n", b"Content-Length: 3\r\n", b"Transfer-Encoding: chunked\r\n", b"\n"],
+        *[b"3\r\nabc\r\n", b"0\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"*", b":"],
+        *[b"Expect: 100-continue\r\n", b"Connection: close\r\n", b"A" * 9000, b"A: b\r\n" * 60],
+    ]
+)
+
+
+@given(st.lists(PIECES | st.binary(max_size=4), max_size=30))
+def test_whatever_bytes_come_nothing_breaks_and_what_is_refused_is_told_once(
+    pieces: list[bytes],
+) -> None:
+    slow = Slow()
+    with testing.logged() as events:
+        peer = connected(LimitedSite(Clock(), slow, WebSettings()))
+        for piece in pieces:
+            peer.send(piece)
+            while slow.requests:
+                slow.answer()
+        told = peer.received.count(b'"code":')
+        assert peer.connected or told <= 1
+        if peer.connected:
+            peer.close()
+    assert failures_in(events) == []
