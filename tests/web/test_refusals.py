@@ -97,6 +97,7 @@ def test_what_the_log_has_of_a_refusal_has_the_id_that_the_peer_has(
     assert answer.headers["x-request-id"] == "seven"
     [event] = written.events
     assert (event["status"], event["request_id"]) == (413, "seven")
+    assert event["bytes"] == len(answer.body)
 
 
 @pytest.mark.parametrize("given", [b"a\x1bb", b"x" * 129, b"a b", b"\xe2\x80\xa8", b"a,b"])

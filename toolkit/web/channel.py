@@ -183,7 +183,9 @@ class LimitedChannel(HTTPChannel):
         # Its first line may not have been read.
         request = self.requests[-1] if self.requests else LimitedRequest(self)
         identity = request_id(request.requestHeaders.getRawHeaders(b"x-request-id"))
-        self.transport.write(refusal.answer(identity, with_body=command != b"HEAD"))
+        answer = refusal.answer(identity, with_body=command != b"HEAD")
+        self.transport.write(answer)
+        request.sentLength = len(answer.partition(b"\r\n\r\n")[2])
         self.loseConnection()
         request.is_logged = True
         with log_context(request_id=identity):
