@@ -23,12 +23,12 @@ def opens(reactor: Any) -> Iterator[Open]:
         yield start
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", "memory", "postgresql"])
 def database(request: pytest.FixtureRequest, opens: Open, tmp_path: Path) -> Database:
     if request.param == "postgresql":
         url: str = request.getfixturevalue("postgresql")
     else:
-        url = sqlite_url(tmp_path)
+        url = "sqlite::memory:" if request.param == "memory" else sqlite_url(tmp_path)
     opened: Database = pytest_twisted.blockon(opens(url))
     return opened
 
@@ -115,6 +115,10 @@ async def test_a_contact_is_added_once_and_removed_once(contacts: Contacts) -> N
     await contacts.remove_contact("emil", "ann")
     with pytest.raises(UnknownContact, match="'emil' has no contact 'ann'"):
         await contacts.remove_contact("emil", "ann")
+    with pytest.raises(UnknownContact, match="'emil' has no contact 'zoe'"):
+        await contacts.remove_contact("emil", "zoe")
+    with pytest.raises(UnknownUser, match="there is no user 'zoe'"):
+        await contacts.remove_contact("zoe", "ann")
 
 
 @pytest_twisted.ensureDeferred

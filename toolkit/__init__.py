@@ -48,7 +48,7 @@ if TYPE_CHECKING:
         Settings as Settings,
     )
     from toolkit.waiting import shielded as shielded
-    from toolkit.web.answers import JsonResponse as JsonResponse
+    from toolkit.web.answers import BytesResponse as BytesResponse, JsonResponse as JsonResponse
     from toolkit.web.errors import HttpError as HttpError
     from toolkit.web.handler import as_json as as_json
     from toolkit.web.resource import JsonSettings as JsonSettings, serving_json as serving_json
@@ -75,7 +75,7 @@ _NAMES = {
     "services.countdown": ("count_down",),
     "settings": ("Endpoint", "Meta", "Secret", "Settings"),
     "waiting": ("shielded",),
-    "web.answers": ("JsonResponse",),
+    "web.answers": ("BytesResponse", "JsonResponse"),
     "web.errors": ("HttpError",),
     "web.handler": ("as_json",),
     "web.resource": ("JsonSettings", "serving_json"),

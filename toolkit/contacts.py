@@ -184,13 +184,15 @@ class Contacts:
         """Remove a contact of a user.
 
         Raises:
-            UnknownContact: The user, if there is one, has no such contact.
+            UnknownUser: There is no such user.
+            UnknownContact: The user has no such contact.
         """
         if not await self._database.execute(
             "DELETE FROM contacts WHERE username = {username} AND contact = {contact}",
             username=username,
             contact=contact,
         ):
+            await self.get_user(username)
             raise UnknownContact(f"{username!r} has no contact {contact!r}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,13 @@ import pytest
 import pytest_twisted
 import treq
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.logger import LogEvent
 from twisted.web.client import Agent, HTTPConnectionPool
 
+from tests.database.cluster import cluster
+from tests.end_to_end.peers import RemotePeer, connect
 from tests.processes import Program, Start
-from tests.web.calls import Caller
+from tests.web.calls import Answered, Caller, answers_in
 from toolkit.contacts import Contacts
 from toolkit.database import errors
 from toolkit.database.calls import Calls
@@ -27,7 +31,7 @@ from toolkit.database.settings import DatabaseSettings, Place
 from toolkit.database.sql import Statements
 from toolkit.database.sqlite import SQLiteSession
 from toolkit.services.contacts import ContactsApi
-from toolkit.testing import result_of
+from toolkit.testing import failures_in, result_of
 
 
 class ImmediateDatabase(Calls):
@@ -107,6 +111,8 @@ def test_the_contacts_of_a_user(caller: Caller) -> None:
         ("PUT", "/contacts", {"username": "ann", "contacts": ["zoe"]}, 404, "unknown-user"),
         ("PUT", "/contacts", {"username": "ann", "contacts": "ben"}, 400, "invalid-body"),
         ("DELETE", "/contacts?username=ann&contact=emil", None, 404, "unknown-contact"),
+        ("DELETE", "/contacts?username=ann&contact=zoe", None, 404, "unknown-contact"),
+        ("DELETE", "/contacts?username=zoe&contact=ann", None, 404, "unknown-user"),
         ("DELETE", "/contacts?username=ann", None, 400, "invalid-query"),
         ("PATCH", "/contacts", {}, 405, "method-not-allowed"),
         ("GET", "/users/zoe", None, 404, "unknown-user"),
@@ -116,6 +122,25 @@ def test_the_contacts_of_a_user(caller: Caller) -> None:
         ("DELETE", "/users/zoe", None, 404, "unknown-user"),
         ("GET", "/users", None, 405, "method-not-allowed"),
         ("GET", "/", None, 404, "unknown-path"),
+        ("GET", "//contacts?username=ann", None, 404, "unknown-path"),
+        ("GET", "/contacts/?username=ann", None, 404, "unknown-path"),
+        ("GET", "/users/", None, 404, "unknown-path"),
+        ("GET", "/users/a/b", None, 404, "unknown-path"),
+        ("GET", "/users/a%2Fb", None, 404, "unknown-path"),
+        ("GET", "/users%2Fann", None, 404, "unknown-path"),
+        ("GET", "/users/ann%ff", None, 400, "invalid-path"),
+        ("get", "/contacts?username=ann", None, 501, "unknown-method"),
+        ("FOO", "/contacts", None, 501, "unknown-method"),
+        ("POST", "/users", {"username": "", "name": "A"}, 400, "invalid-body"),
+        ("POST", "/users", {"username": "a" * 65, "name": "A"}, 400, "invalid-body"),
+        ("POST", "/users", {"username": "a" * 100_000, "name": "A"}, 400, "invalid-body"),
+        ("POST", "/users", {"username": "zoe", "name": "A" * 100_000}, 400, "invalid-body"),
+        ("POST", "/users", {"username": "zoe", "name": ""}, 400, "invalid-body"),
+        ("POST", "/users", {"username": "zoe", "name": None}, 400, "invalid-body"),
+        ("POST", "/users", {"username": 7, "name": "A"}, 400, "invalid-body"),
+        ("POST", "/users", None, 415, "unsupported-media-type"),
+        ("PUT", "/contacts", {"username": "ann", "contacts": [None]}, 400, "invalid-body"),
+        ("PUT", "/contacts", {"username": "ann", "contacts": ["ben"] * 1001}, 400, "invalid-body"),
     ],
 )
 def test_what_cannot_be_done_is_told(
@@ -123,6 +148,68 @@ def test_what_cannot_be_done_is_told(
 ) -> None:
     answer = caller.asks(method, target, None if body is None else sent(body))
     assert (answer.status, answer.code) == (status, code)
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "body", "sentence"),
+    [
+        (
+            "GET",
+            "/contacts?username=",
+            None,
+            "query: username: expected 1 to 64 letters, digits or any of . _ @ + -",
+        ),
+        (
+            "GET",
+            "/users/a%20b",
+            None,
+            "username: expected 1 to 64 letters, digits or any of . _ @ + -",
+        ),
+        (
+            "PUT",
+            "/contacts",
+            {"username": "ann", "contacts": ["ben", "a b"]},
+            "body: contacts[1]: expected 1 to 64 letters, digits or any of . _ @ + -",
+        ),
+        (
+            "PUT",
+            "/users/ann",
+            {"name": "A\x07"},
+            "body: name: expected text without control characters",
+        ),
+        ("DELETE", "/contacts?username=zoe&contact=ann", None, "there is no user 'zoe'"),
+        ("DELETE", "/contacts?username=ann&contact=zoe", None, "'ann' has no contact 'zoe'"),
+    ],
+)
+def test_what_is_wrong_is_told_in_words(
+    caller: Caller, method: str, target: str, body: Any, sentence: str
+) -> None:
+    answer = caller.asks(method, target, None if body is None else sent(body))
+    assert answer.json["error"] == sentence
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        (b"[" * 10_000, "body: expected object, got array"),
+        (b'{"username": ' + b"[" * 10_000, "body: username: expected str, got array"),
+        (rb'{"username": "zoe", "name": "\ud800"}', "the body has half a character: "),
+        (b'{"username": "zoe", "name": "a', "the body is not JSON: "),
+        (b'{"username": "zoe", "name": "a", "nmae": "b"}', "body: nmae: unknown field; did you"),
+    ],
+)
+def test_a_body_that_is_none_is_told_why(caller: Caller, body: bytes, sentence: str) -> None:
+    answer = caller.asks("POST", "/users", body)
+    assert answer.status == 400
+    assert answer.json["error"].startswith(sentence)
+
+
+def test_a_name_may_be_in_any_script(caller: Caller) -> None:
+    body = sent({"username": "zoë.Ωμέγα", "name": "Zoë 😀 Ωμέγα"})
+    assert caller.asks("POST", "/users", body).status == 201
+    path = "/users/zo%C3%AB.%CE%A9%CE%BC%CE%AD%CE%B3%CE%B1"
+    assert caller.asks("GET", path).json["name"] == "Zoë 😀 Ωμέγα"
+    assert caller.asks("DELETE", path).status == 204
 
 
 def test_users_are_added_renamed_and_removed(caller: Caller) -> None:
@@ -185,6 +272,16 @@ def test_a_write_that_has_begun_is_done_although_the_peer_leaves(
     assert caller.asks("GET", "/users/zoe").json["name"] == "Zoe"
 
 
+def test_a_statement_that_fails_is_a_bug_of_which_a_peer_is_told_nothing(
+    caller: Caller, database: ImmediateDatabase, logged: list[LogEvent]
+) -> None:
+    database.connection.execute("DROP TABLE contacts")
+    answer = caller.asks("GET", "/contacts?username=ann")
+    assert (answer.status, answer.code) == (500, "internal-error")
+    assert b"contacts" not in answer.body
+    assert len(failures_in(logged)) == 1
+
+
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     site = tmp_path / "site.toml"
@@ -221,3 +318,143 @@ async def test_what_was_written_is_there_after_a_restart(
     program.signal(signal.SIGTERM)
     assert await program.ended() == 0
     assert program.err == ""
+
+
+JSON = b"Host: a\r\nConnection: close\r\nContent-Type: application/json\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+ANN = b"/contacts?username=ann"
+
+
+def asked(method: bytes, target: bytes, rest: bytes = b"\r\n") -> bytes:
+    """A request, all but its body."""
+    return b"%s %s HTTP/1.1\r\n%s%s" % (method, target, JSON, rest)
+
+
+RAW = [
+    (asked(b"GET", ANN), 200, ""),
+    (b"nonsense\r\n\r\n", 400, "malformed-request"),
+    (b"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400, "invalid-host"),
+    (b"GET / HTTP/1.1\r\nHost: a..b\r\n\r\n", 400, "invalid-host"),
+    (asked(b"GET", ANN, b" folded\r\n\r\n"), 400, "malformed-request"),
+    (asked(b"GET", b"/%ff"), 400, "invalid-path"),
+    (asked(b"GET", b"/contacts"), 400, "invalid-query"),
+    (asked(b"POST", b"/users"), 400, "invalid-json"),
+    (asked(b"GET", b"/nothing"), 404, "unknown-path"),
+    (asked(b"GET", b"/contacts?username=zoe"), 404, "unknown-user"),
+    (asked(b"PATCH", b"/contacts"), 405, "method-not-allowed"),
+    (b"GET / HT", 408, "request-timeout"),
+    (asked(b"PUT", b"/contacts", b"Content-Length: 2\r\n\r\n{"), 408, "request-timeout"),
+    (
+        asked(b"POST", b"/users", b"Content-Length: 31\r\n\r\n")
+        + b'{"username":"ann","name":"Ann"}',
+        409,
+        "already-there",
+    ),
+    (asked(b"PUT", b"/contacts", b"Content-Length: 1048577\r\n\r\n"), 413, "body-too-large"),
+    (asked(b"PUT", b"/contacts", CHUNKED + b"100001\r\n"), 413, "body-too-large"),
+    (b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\n\r\n", 414, "uri-too-long"),
+    (
+        b"PUT /contacts HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+        b"Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}",
+        415,
+        "unsupported-media-type",
+    ),
+    (
+        asked(b"PUT", b"/contacts", b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}"),
+        415,
+        "unsupported-content-encoding",
+    ),
+    (asked(b"GET", ANN, b"A: " + b"x" * 20_000 + b"\r\n\r\n"), 431, "head-too-large"),
+    (asked(b"get", ANN), 501, "unknown-method"),
+    (asked(b"PUT", b"/contacts", b"Transfer-Encoding: br\r\n\r\n"), 501, "unknown-transfer-coding"),
+    (b"GET / HTTP/2.0\r\n\r\n", 505, "other-http-version"),
+]
+
+
+async def told(reactor: Any, port: int, request: bytes) -> tuple[RemotePeer, Answered]:
+    """What a request is answered on a connection of its own, when that has ended."""
+    peer = await connect(reactor, port)
+    peer.transport.write(request)
+    received = await peer.lost()
+    is_head = request.startswith(b"HEAD ")
+    [answer] = answers_in(
+        received.replace(b"ontent-Length", b"old-Length") if is_head else received
+    )
+    return peer, answer
+
+
+@pytest_twisted.ensureDeferred
+async def test_every_error_of_every_route_is_json_on_a_real_socket(
+    start: Start, config: Path, reactor: Any
+) -> None:
+    config.write_text(f"{config.read_text()}head_seconds = 0.3\nbody_seconds = 0.3\n")
+    program, url = await started(start)
+    port = int(url.rpartition(":")[2])
+    for request, status, code in RAW:
+        _, answer = await told(reactor, port, request)
+        assert answer.status == status
+        assert status == 200 or answer.code == code
+        assert answer.headers["content-type"] == "application/json"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["content-length"] == str(len(answer.body))
+        assert len(answer.headers["x-request-id"]) == 16
+        assert status != 405 or answer.headers["allow"] == "DELETE, GET, HEAD, OPTIONS, POST, PUT"
+        if b"\r\n" in request and request.startswith(b"GET "):
+            _, head = await told(reactor, port, b"HEAD" + request[3:])
+            assert (head.status, head.body) == (status, b"")
+            assert head.headers["cold-length"] == str(len(answer.body))
+    with sqlite3.connect(config.parent / "people.db") as other:
+        other.execute("DROP TABLE contacts")
+    other.close()
+    _, answer = await told(reactor, port, asked(b"GET", ANN))
+    assert (answer.status, answer.code) == (500, "internal-error")
+    assert len(answer.headers["x-request-id"]) == 16
+    program.signal(signal.SIGTERM)
+    assert await program.ended() == 0
+    assert program.err == ""
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_database_that_is_locked_is_503_on_a_real_socket(
+    start: Start, config: Path, reactor: Any
+) -> None:
+    config.write_text(config.read_text().replace("[service", "busy_seconds = 0.1\n[service"))
+    program, url = await started(start)
+    body = sent({"username": "zoe", "name": "Zoe"})
+    request = asked(b"POST", b"/users", b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+    with sqlite3.connect(config.parent / "people.db", isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        _, answer = await told(reactor, int(url.rpartition(":")[2]), request)
+        other.execute("ROLLBACK")
+    other.close()
+    assert (answer.status, answer.code) == (503, "database-away")
+    _, answer = await told(reactor, int(url.rpartition(":")[2]), request)
+    assert answer.status == 201
+    program.signal(signal.SIGTERM)
+    assert await program.ended() == 0
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_server_that_is_away_is_503_until_it_is_back(
+    start: Start, config: Path, reactor: Any
+) -> None:
+    ann = asked(b"GET", ANN)
+    put = asked(b"PUT", b"/users/ann", b'Content-Length: 15\r\n\r\n{"name":"Anna"}')
+    with cluster() as server:
+        site = config.read_text().replace("sqlite:people.db", server.url)
+        config.write_text(site.replace("[service", "connect_seconds = 0.5\n[service"))
+        program, url = await started(start)
+        port = int(url.rpartition(":")[2])
+        assert (await told(reactor, port, ann))[1].status == 200
+        server.stop()
+        for request in (ann, put, ann):
+            _, answer = await told(reactor, port, request)
+            assert (answer.status, answer.code) == (503, "database-away")
+            assert str(server.port) not in answer.json["error"]
+        server.start()
+        until = time.monotonic() + 5
+        while (answer := (await told(reactor, port, ann))[1]).status != 200:
+            assert answer.code == "database-away"
+            assert time.monotonic() < until
+        program.signal(signal.SIGTERM)
+        assert await program.ended() == 0

@@ -17,6 +17,7 @@ from toolkit.errors import SettingsError
 from toolkit.service import Shared
 from toolkit.services.insults import INSULTS, SERVICE, Insults, InsultSettings
 from toolkit.testing import Peer, connected
+from toolkit.web.resource import JsonResource
 from toolkit.web.site import LimitedSite
 
 
@@ -27,7 +28,7 @@ def get(path: bytes = b"/", method: bytes = b"GET", accept: bytes = b"") -> byte
 
 def site(clock: Clock, max_delay_seconds: int, seed: int = 1) -> LimitedSite:
     insults = Insults(clock, max_delay_seconds, random.Random(seed))
-    return LimitedSite(clock, insults.app.resource(), InsultSettings())
+    return LimitedSite(clock, JsonResource(clock, insults.app, 300.0), InsultSettings())
 
 
 def answered(request: bytes) -> tuple[bytes, bytes]:
@@ -79,12 +80,19 @@ def test_head_has_no_body() -> None:
 
 
 @pytest.mark.parametrize(
-    ("request_", "status"),
-    [(get(b"/other"), b"404"), (get(method=b"POST"), b"405"), (b"nonsense\r\n\r\n", b"400")],
+    ("request_", "status", "code"),
+    [
+        (get(b"/other"), b"404", "unknown-path"),
+        (get(method=b"POST"), b"405", "method-not-allowed"),
+        (get(method=b"get"), b"501", "unknown-method"),
+        (b"nonsense\r\n\r\n", b"400", "malformed-request"),
+    ],
 )
-def test_what_there_is_not_is_refused(request_: bytes, status: bytes) -> None:
-    head, _ = answered(request_)
+def test_what_there_is_not_is_refused_in_json(request_: bytes, status: bytes, code: str) -> None:
+    head, body = answered(request_)
     assert head.startswith(b"HTTP/1.1 " + status)
+    assert b"X-Request-Id: " in head
+    assert msgspec.json.decode(body)["code"] == code
 
 
 def test_without_a_delay_there_is_no_timer() -> None:
@@ -115,7 +123,7 @@ def test_every_delay_and_many_insults_come() -> None:
     assert {chance.randint(0, 5) for _ in range(100)} == set(range(6))
     heard = set()
     insults = Insults(Clock(), 0, random.Random(3))
-    web = LimitedSite(Clock(), insults.app.resource(), InsultSettings())
+    web = LimitedSite(Clock(), JsonResource(Clock(), insults.app), InsultSettings())
     for _ in range(300):
         peer = connected(web)
         peer.send(get())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 from typing import Annotated, Any
 
@@ -12,7 +13,7 @@ from msgspec import Meta
 from twisted.web.http import parse_qs
 from twisted.web.http_headers import Headers
 
-from toolkit.web.errors import BadRequest
+from toolkit.web.errors import BadRequest, UnsupportedMediaType
 from toolkit.web.reading import Body, Query
 
 
@@ -103,3 +104,61 @@ def test_any_object_is_a_record_or_a_bad_request(value: dict[str, Any]) -> None:
     except BadRequest as error:
         assert error.code == "invalid-body"
         assert str(error).startswith("body: ")
+
+
+def coded(body: bytes, *codings: bytes) -> Any:
+    request = Request(body=body)
+    request.requestHeaders.setRawHeaders(b"content-encoding", codings)
+    return Body(Record).read(request)
+
+
+@pytest.mark.parametrize(
+    "codings", [(b"gzip",), (b"GZIP",), (b"br",), (b"identity, gzip",), (b"identity", b"deflate")]
+)
+def test_a_body_that_is_compressed_is_refused_and_told_how_to_send_it(
+    codings: tuple[bytes, ...],
+) -> None:
+    with pytest.raises(UnsupportedMediaType) as caught:
+        coded(gzip.compress(b'{"name": "a"}'), *codings)
+    assert (caught.value.status, caught.value.code) == (415, "unsupported-content-encoding")
+    assert caught.value.headers == {"accept-encoding": "identity"}
+
+
+@pytest.mark.parametrize("coding", [b"identity", b"Identity", b""])
+def test_a_body_that_is_not_compressed_may_say_so(coding: bytes) -> None:
+    assert coded(b'{"name": "a"}', coding).name == "a"
+
+
+@pytest.mark.parametrize(
+    ("text", "escape"),
+    [
+        (rb"\ud800", r"\ud800"),
+        (rb"\uDC00", r"\uDC00"),
+        (rb"\ud83d\ude00 \ud83d", r"\ud83d"),
+        (rb"\ud800A", r"\ud800"),
+        (rb"\\\udfff", r"\udfff"),
+    ],
+)
+def test_half_a_character_is_told_as_such(text: bytes, escape: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        read_body(b'{"name": "%s"}' % text)
+    assert caught.value.code == "invalid-json"
+    assert str(caught.value) == (
+        f"the body has half a character: {escape}, a surrogate without its other half"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [(rb"\ud83d\ude00", "😀"), (rb"\\ud8", r"\ud8"), (rb"\u00e9", "é")]
+)
+def test_a_whole_character_may_be_escaped(text: bytes, name: str) -> None:
+    assert read_body(b'{"name": "%s"}' % text).name == name
+
+
+def test_a_body_that_ends_too_soon_is_told_so() -> None:
+    with pytest.raises(BadRequest, match="the body is not JSON: Input data was truncated"):
+        read_body(b'{"name": "a')
+
+
+def test_of_a_name_that_is_given_twice_the_last_counts() -> None:
+    assert read_body(b'{"name": "a", "name": "b"}').name == "b"

@@ -24,8 +24,17 @@ from toolkit.web.site import LimitedSite
 
 T = TypeVar("T")
 
-Username = Annotated[str, Meta(pattern=r"^[\w.@+-]{1,64}\Z")]
-Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
+_USERNAME = "1 to 64 letters, digits or any of . _ @ + -"
+Username = Annotated[str, Meta(pattern=r"^[\w.@+-]{1,64}\Z", description=_USERNAME)]
+Name = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=200,
+        pattern=r"^[^\x00-\x1f\x7f]*\Z",
+        description="text without control characters",
+    ),
+]
 
 _AWAY = (
     errors.Unavailable,
@@ -149,9 +158,7 @@ def _username(text: str) -> str:
     try:
         return msgspec.convert(text, Username)
     except msgspec.ValidationError:
-        raise BadRequest(
-            "a username is 1 to 64 letters, digits or any of . _ @ + -", "invalid-username"
-        ) from None
+        raise BadRequest(f"username: expected {_USERNAME}", "invalid-username") from None
 
 
 async def _asked(waited: Deferred[T]) -> T:

@@ -11,13 +11,15 @@ from twisted.application.service import IService
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
-from twisted.web.iweb import IRequest
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
 from toolkit.errors import SettingsError
 from toolkit.service import Declaration, Shared
 from toolkit.settings import Endpoint, Meta
+from toolkit.web.answers import BytesResponse
+from toolkit.web.handler import as_json
+from toolkit.web.resource import JsonResource
 from toolkit.web.site import WebSettings, serving
 
 INSULTS = (
@@ -102,13 +104,14 @@ class Insults:
         self._chance = chance or random.Random()
 
     @app.route("/", methods=["GET"])
-    def insult(self, request: IRequest) -> bytes | Deferred[bytes]:
+    @as_json()
+    def insult(self, request: Any) -> BytesResponse | Deferred[BytesResponse]:
         """An insult as text, or where the client prefers JSON, as `{"insult": …}`."""
-        body = self._body(request, self._chance.choice(INSULTS))
+        answer = self._answer(request, self._chance.choice(INSULTS))
         delay = self._chance.randint(0, self._max_delay_seconds)
-        return deferLater(self._clock, delay, lambda: body) if delay else body
+        return deferLater(self._clock, delay, lambda: answer) if delay else answer
 
-    def _body(self, request: Any, insult: str) -> bytes:
+    def _answer(self, request: Any, insult: str) -> BytesResponse:
         accept = b", ".join(request.requestHeaders.getRawHeaders(b"accept", [b"text/plain"]))
         kinds = parse_accept_header(accept.decode("latin-1"), MIMEAccept)
         kind = kinds.best_match(["text/plain", "application/json"], default="text/plain")
@@ -116,18 +119,14 @@ class Insults:
             body = msgspec.json.encode({"insult": insult})
         else:
             kind, body = "text/plain; charset=utf-8", f"{insult}\n".encode()
-        request.setHeader("content-type", kind)
-        request.setHeader("content-length", str(len(body)))
-        request.setHeader("vary", "accept")
-        request.setHeader("cache-control", "no-store")
-        request.setHeader("x-content-type-options", "nosniff")
-        return body
+        return BytesResponse(body, kind, headers={"vary": "accept"})
 
 
 def make(shared: Shared, settings: InsultSettings) -> IService:
     """A web service of insults that listens where the settings say."""
-    insults = Insults(shared.reactor, settings.max_delay_seconds)
-    return serving(shared, insults.app.resource(), settings)
+    app = Insults(shared.reactor, settings.max_delay_seconds).app
+    # The longest delay is shorter than idle_seconds: no answer is late.
+    return serving(shared, JsonResource(shared.reactor, app, settings.idle_seconds), settings)
 
 
 SERVICE = Declaration(InsultSettings, make)

@@ -1,11 +1,15 @@
-"""Answers in JSON: a value, with a status and headers, or an error."""
+"""Answers: a value as JSON, with a status and headers, other bytes, or an error in JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from toolkit.web.encoding import encoded
 from toolkit.web.errors import HttpError
+
+_BODILESS = (204, 304)  # RFC 9110 §6.4.1
+_OF_ANOTHER_BODY = (b"content-encoding", b"content-range", b"etag", b"last-modified")
 
 
 class JsonResponse(NamedTuple):
@@ -22,18 +26,69 @@ class JsonResponse(NamedTuple):
     headers: Mapping[str, str] = {}
 
 
+class BytesResponse(NamedTuple):
+    """An answer that is not JSON, of a route whose errors are: a text, a table, a picture.
+
+    Args:
+        body: What is sent as it is.
+        kind: Its Content-Type.
+        status: The status.
+        headers: More headers; one named like a usual one (`Cache-Control`) takes its place.
+    """
+
+    body: bytes
+    kind: str = "application/octet-stream"
+    status: int = 200
+    headers: Mapping[str, str] = {}
+
+
+def send_value(request: Any, value: Any) -> None:
+    """Answer a request with what a handler returns.
+
+    Args:
+        request: A request of `twisted.web` that has not been answered.
+        value: What msgspec encodes (of a row of the database, an object by the columns' names),
+            None, a JsonResponse or a BytesResponse.
+
+    Raises:
+        TypeError: It is none of these.
+        RuntimeError: The handler has written something itself, and then returned something else.
+    """
+    if request.startedWriting or request.finished:
+        if value is not None:
+            raise RuntimeError("the handler wrote an answer itself, and then returned another")
+        if not request.finished:
+            request.finish()
+    elif isinstance(value, BytesResponse):
+        send(request, value.status, value.body, {"content-type": value.kind, **value.headers})
+    else:
+        answered = value if isinstance(value, JsonResponse) else JsonResponse(value)
+        body = b"" if answered.value is None else encoded(answered.value)
+        send(request, answered.status, body, answered.headers)
+
+
 def send(request: Any, status: int, body: bytes, headers: Mapping[str, str]) -> None:
-    """Answer a request with JSON, which caches do not keep and browsers do not take for a page.
+    """Answer a request, with what caches do not keep and browsers do not take for a page.
 
     Args:
         request: A request of `twisted.web` that has not been answered.
         status: The status.
-        body: JSON, or nothing: then there is no Content-Type, and 200 becomes 204.
+        body: JSON unless the headers say otherwise, or nothing: then there is no Content-Type,
+            and 200 becomes 204. A status that has no body is sent without.
         headers: More headers, or others.
+
+    Raises:
+        TypeError: The status, the body or a header is none.
     """
+    if not isinstance(status, int) or not 200 <= status <= 599:
+        raise TypeError(f"expected a status from 200 to 599, found {status!r}")
+    if not isinstance(body, bytes):
+        raise TypeError(f"expected a body of bytes, found {type(body).__name__}")
     set_header = request.responseHeaders.setRawHeaders
     set_header(b"cache-control", [b"no-store"])
     set_header(b"x-content-type-options", [b"nosniff"])
+    if status in _BODILESS:
+        body = b""
     if body:
         set_header(b"content-type", [b"application/json"])
         set_header(b"content-length", [b"%d" % len(body)])
@@ -43,7 +98,7 @@ def send(request: Any, status: int, body: bytes, headers: Mapping[str, str]) -> 
         set_header(name, [value])
     if status != 200:
         request.setResponseCode(status)
-        if not body and status not in (204, 304):
+        if not body and status not in _BODILESS:
             set_header(b"content-length", [b"0"])
     if body:
         request.write(body)
@@ -51,13 +106,17 @@ def send(request: Any, status: int, body: bytes, headers: Mapping[str, str]) -> 
 
 
 def send_error(request: Any, error: HttpError) -> None:
-    """Answer a request with an error; one whose answer has begun is cut off.
+    """Answer a request with an error; one whose answer has begun is cut off, if it can be still.
 
     Args:
         request: A request of `twisted.web`.
         error: The error.
     """
+    if request.finished:
+        return
     if request.startedWriting:
         request.loseConnection()
     else:
+        for name in _OF_ANOTHER_BODY:
+            request.responseHeaders.removeHeader(name)
         send(request, error.status, error.body, error.headers)

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 
+from toolkit.log import log_context
+from toolkit.web.deadline import Deadline
 from toolkit.web.errors import Refusal
+from toolkit.web.identity import request_id
 from toolkit.web.refusals import (
     BODY_TOO_LARGE,
     HEAD_TOO_LARGE,
     MALFORMED,
     NO_HOST,
+    OTHER_VERSION,
     TOO_SLOW,
+    UNKNOWN_CODING,
     URI_TOO_LONG,
 )
 from toolkit.web.request import LimitedRequest
+from toolkit.web.target import method_of_other_version, name_a_host, path_of
 
 if TYPE_CHECKING:
     from toolkit.web.site import LimitedSite, WebSettings
 
-_LABEL = rb"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-_HOST = re.compile(
-    rb"(?:(?=.{1,254}(?::|$))%b(?:\.%b)*\.?|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{0,5})?"
-    % (_LABEL, _LABEL)
-)
-_ABSOLUTE = re.compile(rb"https?://[^/?#]+(?P<path>/[^?#]*)?(?P<query>\?.*)?", re.IGNORECASE)
+_FRAMING = (b"Content-Length", b"Transfer-Encoding")
+_MOST_DIGITS = 18  # of a length: Python takes a time to read very many, or refuses to
 
 
 class LimitedChannel(HTTPChannel):
@@ -43,9 +46,16 @@ class LimitedChannel(HTTPChannel):
     _transferDecoder: Any
     _between_requests = True
     _has_begun = False  # whether the first byte of the request that is due has come
-    _command = _path = b""
+    _command = _path = _line = b""
+    _hosts: list[bytes] | None = None  # those that were found good last: mostly the next are equal
     _draining = False
     _refused = False
+
+    def __init__(self, clock: IReactorTime, settings: WebSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        times = (settings.head_seconds, settings.body_seconds, settings.keep_alive_seconds)
+        self._deadline = Deadline(clock, min(times), self.timeoutConnection)
 
     def connectionMade(self) -> None:
         """The first head is due."""
@@ -54,6 +64,18 @@ class LimitedChannel(HTTPChannel):
         self.timeOut = self.settings.head_seconds  # type: ignore[assignment] # a float does too
         super().connectionMade()
         self._between_requests = False
+
+    def setTimeout(self, period: float | None) -> float | None:
+        """Set the deadline, or none; what it was set to before."""
+        previous: float | None = self.timeOut
+        self.timeOut = period  # type: ignore[assignment] # a float does too
+        self._deadline.within(period)
+        return previous
+
+    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override] # it is always given
+        """The connection has ended, and with it every deadline."""
+        super().connectionLost(reason)
+        self._deadline.stop()
 
     def resetTimeout(self) -> None:
         """Bytes have come: the first ones of a request begin the deadline of its head."""
@@ -81,55 +103,55 @@ class LimitedChannel(HTTPChannel):
 
     def allHeadersReceived(self) -> None:
         """The head is whole: the body is due, unless it is announced larger than allowed."""
-        if not self._names_a_host(self.requests[-1].requestHeaders.getRawHeaders(b"host", [])):
+        hosts = self.requests[-1].requestHeaders.getRawHeaders(b"host", [])
+        path = self._path if self._path[:1] == b"/" else path_of(self._command, self._path)
+        if hosts != self._hosts and not name_a_host(hosts, self._version):
             self.refuse(NO_HOST)
-        elif self._path[:1] != b"/" and not self._has_target():
+        elif path is None:
             self.refuse(MALFORMED)
         elif self.length is not None and self.length > self.settings.max_body_bytes:
             self.refuse_body()
         else:
+            self._hosts = hosts or None
+            self._path = path
             super().allHeadersReceived()
             if self.length != 0:
                 self.setTimeout(self.settings.body_seconds)
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """A line of the head is longer than the whole head may be."""
+        self._line = line
         self._refuse_head()
 
     def _refuse_head(self) -> None:
         """Answer 431 (RFC 6585 §5), or 414 if it is the first line (RFC 9110 §15.5.15)."""
-        self.refuse(HEAD_TOO_LARGE if self._command else URI_TOO_LONG)
-
-    def _names_a_host(self, hosts: list[bytes]) -> bool:
-        """Whether there is one valid Host, which HTTP/1.1 asks for (RFC 9112 §3.2)."""
-        if not hosts and self._version != b"HTTP/1.1":
-            return True
-        return len(hosts) == 1 and _HOST.fullmatch(hosts[0]) is not None
-
-    def _has_target(self) -> bool:
-        """Whether the target is one of those that do not begin with a slash (RFC 9112 §3.2).
-
-        A whole URL is taken for its path and query; of this server, `*` is all there is.
-        """
-        absolute = _ABSOLUTE.fullmatch(self._path)
-        if absolute is not None:
-            self._path = (absolute["path"] or b"/") + (absolute["query"] or b"")
-            return True
-        return self._path == b"*" and self._command == b"OPTIONS"
+        if self._command:
+            self.refuse(HEAD_TOO_LARGE)
+        else:
+            self.refuse(URI_TOO_LONG, b"HEAD" if self._line.startswith(b"HEAD ") else b"")
 
     def lineReceived(self, line: bytes) -> None:
-        """A line of the head; of a refused request there is nothing more to read."""
-        if self._refused:
-            return
-        if self._receivedHeaderSize + len(line) > self.totalHeadersSize:
-            self._refuse_head()
+        """A line of the head. One that is folded has another meaning to some (RFC 9112 §5.2)."""
+        if line[:1] in (b" ", b"\t"):
+            self.refuse(MALFORMED)
         else:
-            super().lineReceived(line)
+            self._line = line
+            HTTPChannel.lineReceived(self, line)
+
+    def _maybeChooseTransferDecoder(self, header: bytes, data: bytes) -> bool:
+        """Whether a header is none that tells where the body ends, or one that can be followed."""
+        if header not in _FRAMING:
+            return True
+        if header == b"Transfer-Encoding" and data.lower() != b"chunked":
+            self.refuse(UNKNOWN_CODING)
+        elif data.isdigit() and len(data) > _MOST_DIGITS:
+            self.refuse_body()
+        else:
+            return bool(super()._maybeChooseTransferDecoder(header, data))
+        return False
 
     def rawDataReceived(self, data: bytes) -> None:
-        """A piece of a body; of a refused request there is nothing more to read."""
-        if self._refused:
-            return
+        """A piece of a body."""
         super().rawDataReceived(data)
         chunks = self._transferDecoder
         if getattr(chunks, "state", "") == "BODY" and chunks.length > self.settings.max_body_bytes:
@@ -155,20 +177,30 @@ class LimitedChannel(HTTPChannel):
         if self._refused:
             return
         self._refused = True
+        # There is nothing more to read.
+        self.lineReceived = self.rawDataReceived = _ignore  # type: ignore[assignment,method-assign]
         command, path = command or self._command, path or self._path
-        self.transport.write(refusal.answer(with_body=command != b"HEAD"))
+        # Its first line may not have been read.
+        request = self.requests[-1] if self.requests else LimitedRequest(self)
+        identity = request_id(request.requestHeaders.getRawHeaders(b"x-request-id"))
+        answer = refusal.answer(identity, with_body=command != b"HEAD")
+        self.transport.write(answer)
+        request.sentLength = len(answer.partition(b"\r\n\r\n")[2])
         self.loseConnection()
-        self._account(refusal.status, command, path)
+        request.is_logged = True
+        with log_context(request_id=identity):
+            self.site.log_as(request, command or b"-", path or b"-", refusal.status)
 
     def _respondToBadRequestAndDisconnect(self) -> None:
-        too_many = self._receivedHeaderCount > self.maxHeaders
-        self.refuse(HEAD_TOO_LARGE if too_many else MALFORMED)
-
-    def _account(self, status: int, command: bytes, path: bytes) -> None:
-        """Log the event of a request that is refused; its first line may not have been read."""
-        request = self.requests[-1] if self.requests else LimitedRequest(self)
-        request.is_logged = True
-        self.site.log_as(request, command or b"-", path or b"-", status)
+        method = b"" if self._command else method_of_other_version(self._line)
+        if self._receivedHeaderSize > self.totalHeadersSize:
+            self._refuse_head()
+        elif self._receivedHeaderCount > self.maxHeaders:
+            self.refuse(HEAD_TOO_LARGE)
+        elif method:
+            self.refuse(OTHER_VERSION, method)
+        else:
+            self.refuse(MALFORMED)
 
     def checkPersistence(self, request: Any, version: bytes) -> bool:
         """Whether another request may follow this one."""
@@ -203,3 +235,7 @@ class LimitedChannel(HTTPChannel):
         for request in self.requests:
             if not request.startedWriting:
                 request.responseHeaders.setRawHeaders(b"connection", [b"close"])
+
+
+def _ignore(data: bytes) -> None:
+    pass

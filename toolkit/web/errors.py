@@ -98,20 +98,22 @@ class Refusal(NamedTuple):
     code: str
     sentence: str
 
-    def answer(self, with_body: bool = True) -> bytes:
+    def answer(self, identity: str, with_body: bool = True) -> bytes:
         """The whole answer, in HTTP/1.1.
 
         Args:
+            identity: The request's id.
             with_body: Whether it has its body: that to HEAD has none.
         """
         body = HttpError(self.sentence, self.code).body
         return (
             b"HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: application/json\r\n"
             b"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
-            b"Content-Length: %d\r\n\r\n%s"
+            b"X-Request-Id: %s\r\nContent-Length: %d\r\n\r\n%s"
         ) % (
             self.status,
             (_PHRASES.get(self.status) or HTTPStatus(self.status).phrase).encode("ascii"),
+            identity.encode("ascii"),
             len(body),
             body if with_body else b"",
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -12,11 +11,10 @@ from twisted.python.failure import Failure
 from werkzeug.exceptions import HTTPException
 
 from toolkit.log import log_context
-from toolkit.web.answers import JsonResponse, send, send_error
+from toolkit.web.answers import send_error, send_value
 from toolkit.web.errors import INTERNAL, HttpError, Unavailable
 
 _log = Logger()
-_encode = msgspec.json.Encoder().encode
 
 
 def answer(request: Any, value: Any) -> None:
@@ -24,12 +22,10 @@ def answer(request: Any, value: Any) -> None:
 
     Args:
         request: The request.
-        value: What msgspec encodes, None, or a JsonResponse.
+        value: See `send_value`.
     """
-    answered = value if isinstance(value, JsonResponse) else JsonResponse(value)
     try:
-        body = b"" if answered.value is None else _encode(answered.value)
-        send(request, answered.status, body, answered.headers)
+        send_value(request, value)
     except Exception:  # noqa: BLE001 - a handler may return anything
         answer_failure(request, Failure())
 

@@ -8,14 +8,15 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from msgspec import inspect
 
-from toolkit.settings import nearest
 from toolkit.web.errors import BadRequest, UnsupportedMediaType
+from toolkit.web.mistakes import Mistakes
 
 T = TypeVar("T")
 
-_FIELD = re.compile(r"Object (?P<how>missing required|contains unknown) field `(?P<name>.*)`", re.S)
-_LONGEST = 200  # of what is repeated: a name may be as long as a body
-_CHARSET = re.compile(rb';\s*charset\s*=\s*"?([^";\s]*)', re.IGNORECASE)
+_JSON = re.compile(rb'application/json\s*(?:;\s*(?:charset=(?:utf-8|"utf-8"))?)?', re.IGNORECASE)
+_ESCAPE = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F]|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\."
+)
 _MANY = (
     inspect.ListType,
     inspect.VarTupleType,
@@ -34,30 +35,37 @@ class Body(Generic[T]):
 
     def __init__(self, kind: type[T]) -> None:
         self._decoder = msgspec.json.Decoder(kind)
-        self._names = _names(kind)
+        self._mistakes = Mistakes(kind)
 
     def read(self, request: Any) -> T:
         """The body of a request, which has come as a whole.
 
         Raises:
-            UnsupportedMediaType: It is not said to be JSON in UTF-8. (A page of another site can
-                send plain text and forms without being asked, but not JSON.)
+            UnsupportedMediaType: It is not said to be JSON in UTF-8, or it is compressed. (A page
+                of another site can send plain text and forms without being asked, but not JSON.)
             BadRequest: It is not JSON (code `invalid-json`), or not such a record
                 (`invalid-body`).
         """
         _check_media_type(request.requestHeaders.getRawHeaders(b"content-type"))
+        _check_coding(request.requestHeaders.getRawHeaders(b"content-encoding"))
         content = request.content.read()
         if not content:
             raise BadRequest("the body is empty; expected JSON", "invalid-json")
         try:
             return self._decoder.decode(content)
         except msgspec.ValidationError as error:
-            raise BadRequest(f"body: {told(error, self._names)}", "invalid-body") from error
+            raise BadRequest(f"body: {self._mistakes.told(error)}", "invalid-body") from error
         except UnicodeDecodeError as error:
             raise BadRequest("the body is not UTF-8", "invalid-json") from error
         except RecursionError as error:
             raise BadRequest("the body is nested too deep", "invalid-json") from error
         except ValueError as error:
+            escape = _lone_surrogate(content)
+            if escape is not None:
+                raise BadRequest(
+                    f"the body has half a character: {escape}, a surrogate without its other half",
+                    "invalid-json",
+                ) from error
             raise BadRequest(f"the body is not JSON: {error}", "invalid-json") from error
 
 
@@ -71,7 +79,7 @@ class Query(Generic[T]):
 
     def __init__(self, kind: type[T]) -> None:
         self._kind = kind
-        self._names = _names(kind)
+        self._mistakes = Mistakes(kind)
         info = inspect.type_info(kind)
         fields = info.fields if isinstance(info, inspect.StructType) else ()
         self._lists = {field.encode_name for field in fields if _is_list(field.type)}
@@ -87,67 +95,40 @@ class Query(Generic[T]):
             for raw, given in request.args.items():
                 name = raw.decode("utf-8")
                 texts = [one.decode("utf-8") for one in given]
-                if name not in self._lists and name in self._names and len(texts) > 1:
+                if name not in self._lists and name in self._mistakes.names and len(texts) > 1:
                     raise BadRequest(f"query: {name}: given {len(texts)} times", "invalid-query")
                 values[name] = texts if name in self._lists else texts[0]
             return msgspec.convert(values, self._kind, strict=False)
         except msgspec.ValidationError as error:
-            raise BadRequest(f"query: {told(error, self._names)}", "invalid-query") from error
+            raise BadRequest(f"query: {self._mistakes.told(error)}", "invalid-query") from error
         except UnicodeDecodeError as error:
             raise BadRequest("query: it is not UTF-8", "invalid-query") from error
 
 
-def told(error: msgspec.ValidationError, known: set[str]) -> str:
-    """What msgspec found wrong, with the field first: `age: expected int >= 0`.
-
-    Args:
-        error: What it raised.
-        known: The names of the record's fields, for the one that is most like an unknown name.
-    """
-    what, at, where = str(error).rpartition(" - at `")
-    if not at:
-        what, where = where, ""
-    what, where = _short(what), _short(where)
-    is_key = where.startswith("key")
-    where = where.rpartition("$")[2].rstrip("`").removeprefix(".")
-    field = _FIELD.fullmatch(what)
-    if field is not None:
-        place = f"{where}.{field['name']}" if where else field["name"]
-        if field["how"].startswith("missing"):
-            return f"{place}: it is missing"
-        return f"{place}: unknown field{'' if where else nearest(field['name'], known)}"
-    sentence = what[:1].lower() + what[1:].replace("`", "")
-    if is_key:
-        sentence = f"a key: {sentence}"
-    return f"{where}: {sentence}" if where else sentence
+def _lone_surrogate(content: bytes) -> str | None:
+    """The first escape in JSON that is half a character, without its other half (RFC 8259 §8.2)."""
+    return next((found[1].decode("ascii") for found in _ESCAPE.finditer(content) if found[1]), None)
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…`"
+def _check_coding(given: list[bytes] | None) -> None:
+    codings = b", ".join(given or ()).strip().lower()
+    if codings not in (b"", b"identity"):
+        raise UnsupportedMediaType(
+            f"expected a body without a Content-Encoding, found {codings.decode('latin-1')[:100]}",
+            "unsupported-content-encoding",
+            headers={"accept-encoding": "identity"},
+        )
 
 
 def _check_media_type(given: list[bytes] | None) -> None:
-    value = given[0] if given else b""
-    if value == b"application/json":
+    if given == [b"application/json"]:
         return
-    media = value.partition(b";")[0].strip().lower()
-    if media != b"application/json" and not media.endswith(b"+json"):
-        found = value.decode("latin-1")[:100] if value else "none"
+    value = b", ".join(given or ())
+    if _JSON.fullmatch(value.strip()) is None:
         raise UnsupportedMediaType(
-            f"expected a body of the Content-Type application/json, found {found}"
+            "expected a body of the Content-Type application/json, in UTF-8, found "
+            + (value.decode("latin-1")[:100] or "none")
         )
-    charset = _CHARSET.search(value)
-    if charset is not None and charset[1].lower() not in (b"utf-8", b"utf8", b"us-ascii"):
-        raise UnsupportedMediaType(
-            f"expected JSON in UTF-8, found {charset[1].decode('latin-1')[:100]}"
-        )
-
-
-def _names(kind: Any) -> set[str]:
-    info = inspect.type_info(kind)
-    if isinstance(info, inspect.StructType):
-        return {field.encode_name for field in info.fields}
-    return set()
 
 
 def _is_list(kind: inspect.Type) -> bool:

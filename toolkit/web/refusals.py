@@ -11,3 +11,7 @@ BODY_TOO_LARGE = Refusal(413, "body-too-large", "the body is larger than this se
 TOO_MANY_FIELDS = Refusal(413, "too-many-fields", "the form has more fields than this server reads")
 URI_TOO_LONG = Refusal(414, "uri-too-long", "the first line is longer than this server reads")
 HEAD_TOO_LARGE = Refusal(431, "head-too-large", "the headers are more than this server reads")
+UNKNOWN_CODING = Refusal(
+    501, "unknown-transfer-coding", "the only Transfer-Encoding that is read here is chunked"
+)
+OTHER_VERSION = Refusal(505, "other-http-version", "this server speaks HTTP/1.1 and HTTP/1.0")

@@ -9,9 +9,11 @@ from typing import Any
 from twisted.python.failure import Failure
 from twisted.web.server import Request
 
+from toolkit.log import log_context
 from toolkit.web.access import GONE
-from toolkit.web.answers import send_error
+from toolkit.web.answers import send, send_error
 from toolkit.web.errors import INTERNAL
+from toolkit.web.identity import request_id
 from toolkit.web.refusals import TOO_MANY_FIELDS
 
 _BOUNDARY = re.compile(rb'boundary="?([^";,\s]+)', re.IGNORECASE)
@@ -51,6 +53,13 @@ class LimitedRequest(Request):
             return form.count(b"&") + form.count(b";") >= most
         boundary = _BOUNDARY.search(kind)
         return form.count(b"--" + boundary[1] if boundary else b"\n--") > most + 1
+
+    def _handleStar(self) -> None:
+        """OPTIONS of the server itself (RFC 9110 §9.3.7); the channel lets no other method pass."""
+        identity = request_id(self.requestHeaders.getRawHeaders(b"x-request-id"))
+        self.responseHeaders.setRawHeaders(b"x-request-id", [identity])
+        with log_context(request_id=identity):
+            send(self, 204, b"", {})
 
     def processingFailed(self, reason: Failure) -> Failure:
         """A resource has raised: the log is told what, the peer only that (stock: a page)."""

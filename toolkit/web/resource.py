@@ -25,6 +25,10 @@ from toolkit.web.handling import Handling, answer, answer_failure
 from toolkit.web.identity import request_id
 from toolkit.web.site import WebSettings, serving
 
+# RFC 9110 §9.1 and RFC 5789: what is known, though there may be no route for it.
+_METHODS = frozenset(
+    ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"]
+)
 _RENDERED = object()  # not NOT_DONE_YET: that is 1, which a handler may return
 
 
@@ -65,8 +69,9 @@ class JsonResource(Resource):
 
     Those made by `as_json` are rendered here; the others are left to Klein, whole. Each request
     has an id (X-Request-ID), which is in its answer and its lines of the log. What there is no
-    route for is answered in JSON: 404, 405 with Allow, 308 to where a slash is missing; and
-    OPTIONS, for which no route is needed. What the app's `handle_errors` names counts for Klein's
+    route for is answered in JSON: 404, 405 with Allow, 501 for a method that is none, 308 to where
+    a slash is missing; and OPTIONS, for which no route is needed. A slash too many is another path,
+    and so is one that is escaped (`%2F`). What the app's `handle_errors` names counts for Klein's
     own routes.
 
     Args:
@@ -104,12 +109,17 @@ class JsonResource(Resource):
 
     def _begun(self, request: Any) -> Any:
         """What the handler returns, or _RENDERED where Klein answers the request."""
-        path = "/" + _decoded(b"/".join(request.postpath))
+        parts = request.postpath
+        path = "/" + _decoded(b"/".join(parts))
         method = request.method.decode("latin-1")
+        if method not in _METHODS and not self._is_named(method):
+            raise HttpError(f"there is no method {_shown(method)} here", "unknown-method", 501)
+        if path.startswith("//") or path.count("/") != len(parts):
+            raise _no_route(request.path.decode("latin-1"))
         try:
             rule, values = self._routes.match(path, method, return_rule=True)
         except NoRoute:
-            raise NotFound(f"there is nothing at {_shown(path)}", "unknown-path") from None
+            raise _no_route(path) from None
         except MethodNotAllowed as refused:
             allowed = sorted({*(refused.valid_methods or ()), "OPTIONS"})
             allow = {"allow": ", ".join(allowed)}
@@ -122,6 +132,8 @@ class JsonResource(Resource):
                 allow,
             ) from None
         except RequestRedirect as moved:
+            if "//" in path:
+                raise _no_route(path) from None
             place = _place(request, moved.new_url.removeprefix("http://localhost"))
             raise HttpError(f"it is at {place}", "moved", moved.code, {"location": place}) from None
         endpoint = rule.endpoint
@@ -129,6 +141,14 @@ class JsonResource(Resource):
             return self._app.execute_endpoint(endpoint, request, **values)
         self._kleins_own.render(request)
         return _RENDERED
+
+    def _is_named(self, method: str) -> bool:
+        """Whether a route is for this method, as it is written."""
+        return any(method in (rule.methods or ()) for rule in self._app.url_map.iter_rules())
+
+
+def _no_route(path: str) -> NotFound:
+    return NotFound(f"there is nothing at {_shown(path)}", "unknown-path")
 
 
 def _decoded(path: bytes) -> str:

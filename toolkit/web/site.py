@@ -72,14 +72,13 @@ class LimitedSite(Site):
 
     def __init__(self, reactor: IReactorTime, resource: IResource, settings: WebSettings) -> None:
         super().__init__(resource, requestFactory=LimitedRequest, reactor=reactor)
+        self._clock = reactor
         self._settings = settings
         self._access = AccessLog(reactor)
 
     def protocol(self) -> LimitedChannel:  # type: ignore[override] # the one that knows no HTTP/2
         """A channel with the limits."""
-        channel = LimitedChannel()
-        channel.settings = self._settings
-        return channel
+        return LimitedChannel(self._clock, self._settings)
 
     def startFactory(self) -> None:
         """It is listened to. (Stock Site would open a file, and wake up every second.)"""

@@ -1,0 +1,163 @@
+"""as_json: what a handler is given, and what becomes of what it returns or raises."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from klein import Klein
+from twisted.internet.defer import Deferred, succeed
+from twisted.logger import LogEvent
+
+from tests.web.calls import Caller
+from tests.web.notes import Notes
+from toolkit.testing import failures_in
+from toolkit.web.handler import answers_json, as_json
+
+
+def test_an_app_without_an_instance_is_served() -> None:
+    app = Klein()
+
+    @app.route("/", methods=["GET"])
+    @as_json()
+    def root(request: Any) -> Any:
+        return {"path": request.path.decode()}
+
+    assert Caller(app).asks("GET", "/").json == {"path": "/"}
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(404, "no-such-note"), (409, "conflict"), (410, "gone")]
+)
+def test_an_error_of_a_handler_has_its_status_and_code(
+    caller: Caller, number: int, code: str
+) -> None:
+    answer = caller.asks("GET", f"/notes/{number}")
+    assert (answer.status, answer.code) == (number, code)
+
+
+def test_a_bug_is_logged_and_not_shown(
+    caller: Caller, notes: Notes, logged: list[LogEvent]
+) -> None:
+    answers = [caller.asks("GET", path) for path in ("/bug", "/unencodable", "/text-bug")]
+    peer = caller.sends("GET", "/slow-bug")
+    notes.waiting.callback(None)
+    peer.close()
+    for answer in answers:
+        assert (answer.status, answer.code) == (500, "internal-error")
+        assert b"hunter2" not in answer.body
+        assert "content-encoding" not in answer.headers
+    assert peer.received.startswith(b"HTTP/1.1 500 ")
+    assert b"hunter2" not in peer.received
+    failures = [event["log_failure"].type for event in failures_in(logged)]
+    assert failures == [RuntimeError, TypeError, RuntimeError, RuntimeError]
+
+
+@pytest.mark.parametrize(
+    ("target", "sentence"),
+    [
+        ("/notes", "query: author: it is missing"),
+        ("/notes?author=a&most=x", "query: most: expected int, got str"),
+        ("/notes?author=a&author=b", "query: author: given 2 times"),
+        ("/notes?author=a&auther=b", "query: auther: unknown field; did you mean 'author'?"),
+        ("/notes?author=%ff", "query: it is not UTF-8"),
+    ],
+)
+def test_a_wrong_query_is_told_by_its_field(caller: Caller, target: str, sentence: str) -> None:
+    answer = caller.asks("GET", target)
+    assert (answer.status, answer.code) == (400, "invalid-query")
+    assert answer.json["error"] == sentence
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "sentence"),
+    [
+        (b"{}", "invalid-body", "body: text: it is missing"),
+        (b'{"text": 3}', "invalid-body", "body: text: expected str, got int"),
+        (b'{"text": ""}', "invalid-body", "body: text: expected str of length >= 1"),
+        (b'{"text": "a", "stars": 6}', "invalid-body", "body: stars: expected int <= 5"),
+        (b'{"text": "a", "star": 1}', "invalid-body", "body: star: unknown field; did you mean"),
+        (b"[]", "invalid-body", "body: expected object, got array"),
+        (b"", "invalid-json", "the body is empty; expected JSON"),
+        (b"{", "invalid-json", "the body is not JSON: "),
+        (b'{"text": "\xff"}', "invalid-json", "the body is not UTF-8"),
+        (b"[" * 100_000, "invalid-body", "body: expected object, got array"),
+    ],
+)
+def test_a_wrong_body_is_told_by_its_field(
+    caller: Caller, body: bytes, code: str, sentence: str
+) -> None:
+    answer = caller.asks("POST", "/notes", body)
+    assert (answer.status, answer.code) == (400, code)
+    assert answer.json["error"].startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("media", "status"),
+    [
+        ("application/json", 201),
+        ("application/json; charset=utf-8", 201),
+        ("Application/JSON;charset=UTF-8", 201),
+        ('application/json ; charset="utf-8"', 201),
+        ("application/json;", 201),
+        ("application/problem+json", 415),
+        ("application/merge-patch+json", 415),
+        ("application/json-patch+json", 415),
+        ("application/json; charset=latin-1", 415),
+        ("application/json; charset=utf-16", 415),
+        ("application/json, text/plain", 415),
+        ("application/jsonp", 415),
+        ("application/json" + " " * 8000 + "x", 415),
+        ("text/plain", 415),
+        ("application/x-www-form-urlencoded", 415),
+        ("", 415),
+    ],
+)
+def test_a_body_that_is_not_said_to_be_json_is_refused(
+    caller: Caller, media: str, status: int
+) -> None:
+    answer = caller.asks("POST", "/notes", b'{"text": "a"}', {"Content-Type": media})
+    assert answer.status == status
+    assert status == 201 or answer.code == "unsupported-media-type"
+
+
+@pytest.mark.parametrize(
+    ("coding", "status"), [("gzip", 415), ("br, gzip", 415), ("identity", 201), ("", 201)]
+)
+def test_a_body_that_is_compressed_is_refused(caller: Caller, coding: str, status: int) -> None:
+    answer = caller.asks("POST", "/notes", b'{"text": "a"}', {"Content-Encoding": coding})
+    assert answer.status == status
+    if status == 415:
+        assert answer.code == "unsupported-content-encoding"
+        assert answer.headers["accept-encoding"] == "identity"
+
+
+def test_a_handler_may_be_a_function_a_coroutine_or_return_a_deferred() -> None:
+    app = Klein()
+
+    @app.route("/plain", methods=["GET"])
+    @as_json()
+    def plain(request: Any) -> str:
+        return "a"
+
+    @app.route("/coroutine", methods=["GET"])
+    @as_json()
+    async def coroutine(request: Any) -> str:
+        return "a"
+
+    @app.route("/deferred", methods=["GET"])
+    @as_json()
+    def deferred(request: Any) -> Deferred[str]:
+        return succeed("a")
+
+    for path in ("/plain", "/coroutine", "/deferred"):
+        assert Caller(app).asks("GET", path).json == "a"
+
+
+def test_what_is_marked_is_what_was_made_by_as_json() -> None:
+    def handler(request: Any) -> None:
+        """Nothing."""
+
+    assert answers_json(as_json()(handler))
+    assert not answers_json(handler)
+    assert as_json()(handler).__name__ == "handler"
