@@ -10,6 +10,8 @@ from toolkit.database.rows import Row
 from toolkit.database.schema.kinds import kind_in_postgresql
 from toolkit.database.schema.tables import (
     ACTIONS,
+    PARTITIONS,
+    SEQUENCE,
     Check,
     Column,
     ForeignKey,
@@ -46,14 +48,15 @@ def schema_of_postgresql(transaction: Transaction) -> Schema:
         f"SELECT p.proname FROM pg_proc p WHERE p.pronamespace {_HERE} AND NOT EXISTS "
         "(SELECT 1 FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e') ORDER BY 1"
     )
+    sequences = _sequences(transaction)
     odd = [f"the {kind} {name!a}" for kind, name in others]
     odd += [f"the function {name!a}" for (name,) in functions]
     return Schema(
         "postgresql",
         tuple(_table(transaction, row) for row in tables),
         tuple(odd),
-        tuple(_enumerations(transaction)),
-        tuple(_sequences(transaction)),
+        (*_enumerations(transaction), *((_called(one), _made(one)) for one in sequences)),
+        tuple((_called(one), _owned(one)) for one in sequences if one["owner"]),
     )
 
 
@@ -68,29 +71,46 @@ def _enumerations(transaction: Transaction) -> Iterable[tuple[str, str]]:
         yield f"the type {name!a}", escaped(sql)
 
 
-def _sequences(transaction: Transaction) -> Iterable[tuple[str, str]]:
-    """Those that belong to no column's identity, each with how it is made."""
-    rows = transaction.query(
-        "SELECT s.sequencename, s.data_type::text, s.start_value, s.min_value, s.max_value, "
-        "s.increment_by, s.cycle, s.last_value FROM pg_sequences s "
-        "WHERE s.schemaname = current_schema() AND NOT EXISTS (SELECT 1 FROM pg_depend d "
-        f"JOIN pg_class c ON c.oid = d.objid WHERE c.relname = s.sequencename "
-        f"AND c.relnamespace {_HERE} AND d.deptype = 'i' "
-        "AND d.refclassid = 'pg_class'::regclass) ORDER BY s.sequencename"
+def _sequences(transaction: Transaction) -> list[Row]:
+    """Those that are not of a column's identity, with the column that owns each, if one does."""
+    return transaction.query(
+        "SELECT s.*, s.data_type::text AS kind, o.relname AS owner, a.attname AS column "
+        "FROM pg_sequences s JOIN pg_class c ON c.relname = s.sequencename "
+        f"AND c.relnamespace {_HERE} LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass "
+        "AND d.objid = c.oid AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i') "
+        "LEFT JOIN pg_class o ON o.oid = d.refobjid LEFT JOIN pg_attribute a "
+        "ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid "
+        "WHERE s.schemaname = current_schema() AND coalesce(d.deptype, 'n') <> 'i' "
+        "ORDER BY s.sequencename"
     )
-    for name, kind, start, least, most, step, is_cycle, last in rows:
-        sql = (
-            f"CREATE SEQUENCE {raw(name)} AS {kind} START {start if last is None else last + step} "
-            f"MINVALUE {least} MAXVALUE {most} INCREMENT {step}{' CYCLE' * is_cycle}"
-        )
-        yield f"the sequence {name!a}", escaped(sql)
+
+
+def _called(sequence: Row) -> str:
+    return f"{SEQUENCE}{sequence['sequencename']!a}"
+
+
+def _made(sequence: Row) -> str:
+    last, step = sequence["last_value"], sequence["increment_by"]
+    return escaped(
+        f"CREATE SEQUENCE {raw(sequence['sequencename'])} AS {sequence['kind']} "
+        f"START {sequence['start_value'] if last is None else last + step} "
+        f"MINVALUE {sequence['min_value']} MAXVALUE {sequence['max_value']} "
+        f"INCREMENT {step}{' CYCLE' * sequence['cycle']}"
+    )
+
+
+def _owned(sequence: Row) -> str:
+    return escaped(
+        f"ALTER SEQUENCE {raw(sequence['sequencename'])} "
+        f"OWNED BY {raw(sequence['owner'])}.{raw(sequence['column'])}"
+    )
 
 
 def _table(transaction: Transaction, row: Row) -> Table:
     oid, name = row["oid"], row["relname"]
     odd = []
     if row["relkind"] == "p":
-        odd.append("its partitions")
+        odd.append(PARTITIONS)
     if row["relrowsecurity"]:
         odd.append("row level security")
     triggers = transaction.query(
@@ -98,6 +118,12 @@ def _table(transaction: Transaction, row: Row) -> Table:
         oid=oid,
     )
     odd += [f"the trigger {trigger!a}" for (trigger,) in triggers]
+    domains = transaction.query(
+        "SELECT DISTINCT t.typname FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid "
+        "WHERE a.attrelid = {oid} AND NOT a.attisdropped AND t.typtype = 'd' ORDER BY 1",
+        oid=oid,
+    )
+    odd += [f"the domain {domain!a}" for (domain,) in domains]
     rules = transaction.query(
         "SELECT c.contype::text, c.conname, o.relname AS other, c.confdeltype::text, "
         "c.confupdtype::text, c.condeferrable, c.condeferred, c.confmatchtype::text, "
@@ -109,9 +135,10 @@ def _table(transaction: Transaction, row: Row) -> Table:
         oid=oid,
     )
     odd += [f"the exclusion {one['conname']!a}" for one in rules if one["contype"] == "x"]
+    columns = tuple(_columns(transaction, oid))
     return Table(
         name,
-        tuple(_columns(transaction, oid)),
+        columns,
         next((tuple(one["names"]) for one in rules if one["contype"] == "p"), ()),
         tuple(
             Unique(tuple(one["names"]), one["conname"]) for one in rules if one["contype"] == "u"
@@ -122,6 +149,7 @@ def _table(transaction: Transaction, row: Row) -> Table:
         constraints=_definitions(one for one in rules if one["contype"] != "f"),
         references=_definitions(one for one in rules if one["contype"] == "f"),
         odd=tuple(odd),
+        last=max((one.last for one in columns if one.last is not None), default=None),
     )
 
 
@@ -143,7 +171,9 @@ def _columns(transaction: Transaction, oid: int) -> Iterable[Column]:
         "pg_get_expr(d.adbin, d.adrelid) AS expression, "
         "CASE WHEN a.attcollation <> t.typcollation THEN c.collname END AS collation, "
         "ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = t.oid "
-        "ORDER BY e.enumsortorder) AS labels FROM pg_attribute a "
+        "ORDER BY e.enumsortorder) AS labels, CASE WHEN a.attidentity <> '' THEN "
+        "pg_sequence_last_value(pg_get_serial_sequence(a.attrelid::regclass::text, a.attname)"
+        "::regclass) END AS last FROM pg_attribute a "
         "JOIN pg_type t ON t.oid = a.atttypid "
         "LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum "
         "LEFT JOIN pg_collation c ON c.oid = a.attcollation "
@@ -165,6 +195,7 @@ def _columns(transaction: Transaction, oid: int) -> Iterable[Column]:
             tuple(row["labels"]),
             size,
             scale,
+            row["last"],
         )
 
 

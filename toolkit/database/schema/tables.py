@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 
 ACTIONS = ("NO ACTION", "RESTRICT", "CASCADE", "SET NULL", "SET DEFAULT")
 
+PARTITIONS = "its partitions"
+"""What is said of a table of PostgreSQL that has some: its rows are copied, into one table."""
+
 
 def quoted(name: str) -> str:
     """A name as it stands in a statement, whatever characters it has."""
@@ -32,6 +35,10 @@ def escaped(sql: str) -> str:
     return sql.replace("{", "{{").replace("}", "}}")
 
 
+SEQUENCE = "the sequence "
+"""What a sequence of PostgreSQL is called by, before its name."""
+
+
 @dataclass(frozen=True)
 class Column:
     """One column.
@@ -48,6 +55,7 @@ class Column:
         labels: Of an enumeration, all that it may hold.
         size: Of a text, how many characters it may have; of a number, how many digits.
         scale: Of a number, how many of its digits stand after the point.
+        last: The highest number that PostgreSQL has given to a row in it.
     """
 
     name: str
@@ -61,6 +69,7 @@ class Column:
     labels: tuple[str, ...] = ()
     size: int | None = None
     scale: int = 0
+    last: int | None = None
 
 
 @dataclass(frozen=True)
