@@ -100,7 +100,7 @@ async def test_what_went_to_postgresql_and_came_back_is_the_same(
         "total": "numeric",
         "weight": "double precision",
         "scan": "bytea",
-        "note": "text",
+        "note": "character varying",
         "whatever": "bigint",
     }
 

@@ -78,8 +78,10 @@ async def copy_database(
     failures: list[BaseException] = []
 
     def failed(failure: Failure) -> None:
-        handover.end(failure.value)
-        failures.append(failure.value)
+        error = failure.value
+        assert error is not None
+        handover.end(error)
+        failures.append(error)
 
     source_part.addErrback(failed)
     target_part.addErrback(failed)
@@ -102,7 +104,7 @@ def _once(
     """A part of a copy, which is not begun again: the other part has gone on."""
     begun = False
 
-    def run(transaction: Transaction, *args: P.args, **kwargs: P.kwargs) -> T:
+    def run(transaction: Transaction, /, *args: P.args, **kwargs: P.kwargs) -> T:
         nonlocal begun
         if begun:
             raise CopyFailed("a transaction of the copy was lost, and nothing copied: try again")

@@ -1,7 +1,8 @@
-"""The part of a copy that is done in the database which gets it: one transaction, all or nothing."""
+"""The part of a copy that is done in the database which gets it: one transaction, or nothing."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from toolkit.database.batches import SAME, batches
@@ -20,7 +21,7 @@ from toolkit.database.there import There
 from toolkit.database.transaction import Transaction
 
 _LOCK_SECONDS = 30
-_MAKING = {
+_MAKING: dict[tuple[str, str], Callable[[Transaction, Schema, dict[str, Table]], Making]] = {
     ("sqlite", "sqlite"): SameSQLite,
     ("sqlite", "postgresql"): ToPostgreSQL,
     ("postgresql", "sqlite"): ToSQLite,

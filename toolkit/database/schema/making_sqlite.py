@@ -12,7 +12,16 @@ from toolkit.database.copied import UNKNOWN
 from toolkit.database.errors import DatabaseError
 from toolkit.database.schema.kinds import type_in
 from toolkit.database.schema.making import Making
-from toolkit.database.schema.tables import Check, Column, Table, escaped, listed, quoted, raw
+from toolkit.database.schema.tables import (
+    SEQUENCE,
+    Check,
+    Column,
+    Table,
+    escaped,
+    listed,
+    quoted,
+    raw,
+)
 from toolkit.database.schema.translating import default_in, expression_in, index_in
 
 _PROBE = '"toolkit probe"'
