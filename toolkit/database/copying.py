@@ -115,6 +115,7 @@ def _once(
             handover.end(error)  # at once: the other part waits
             raise
 
+    run.__qualname__ = "a copy"  # in messages
     return run
 
 

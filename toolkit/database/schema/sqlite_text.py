@@ -50,7 +50,7 @@ def parts_of(sql: str) -> list[Part]:
     begin = next((at for at, (word, _) in enumerate(words) if word == "("), None)
     if begin is None:
         return []
-    return [_part(sql, one) for one in _split(words[begin + 1 : _end(words, begin)])]
+    return [_part(sql, one) for one in _split(words[begin + 1 : _end(words, begin)]) if one]
 
 
 def where_of(sql: str) -> str:
