@@ -1,4 +1,4 @@
-"""A process that copies, tells of each batch, and stands still after some rows, if told to."""
+"""A process that copies, tells of each batch, and stands still after one, if told to."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from toolkit.database.database import Database
 
 
 def _progress(table: str, done: int, total: int) -> None:
-    print(f"{table}: {done} of {total}", flush=True)
-    if done >= int(sys.argv[3]):
+    line = f"{table}: {done} of {total}"
+    print(line, flush=True)
+    if line == sys.argv[3]:
         sys.stdin.read()
 
 

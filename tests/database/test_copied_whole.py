@@ -22,6 +22,7 @@ from toolkit.database.database import Database
 from toolkit.database.errors import DeadlinePassed
 
 TABLES = {"postgresql": "SELECT relname FROM pg_class WHERE relname IN ('a', 'b')"}
+BEGUN = "b: 2000 of 40000"
 STILL_THERE = "SELECT name FROM sqlite_master WHERE name IN ('a', 'b')"
 
 
@@ -47,10 +48,10 @@ async def test_a_copy_that_was_killed_has_left_nothing_and_the_next_one_is_whole
     source = await opens_at(f"sqlite:{tmp_path / 'source.db'}")
     await filled(source, 40_000)
     command = ["python", "-m", "tests.database.copier", f"sqlite:{tmp_path / 'source.db'}?mode=ro"]
-    stops_at = "2000" if number is signal.SIGKILL else "1000000"
+    stops_at = BEGUN if number is signal.SIGKILL else "never"
     program = start(*command, url, stops_at, cwd=Path.cwd())
     # The first table is all there, and the second one begun.
-    await program.line("b: 2000 of 40000")
+    await program.line(BEGUN)
     program.signal(number)
     assert await program.ended() == (-9 if number is signal.SIGKILL else 128 + number)
     assert program.err == ""
