@@ -58,7 +58,7 @@ def contents(path: Path) -> list[Any]:
 
 
 @given(rows=ROWS)
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @pytest_twisted.ensureDeferred
 async def test_rows_go_to_postgresql_and_come_back_as_they_were(
     rows: list[Any], postgresql: str, reactor: Any, tmp_path_factory: Any

@@ -11,6 +11,7 @@ from toolkit.database.transaction import Transaction
 
 _CLASSES = {"integer": "integer", "real": "real", "text": "text", "blob": "bytes"}
 _AS_TEXT = ("timestamp", "timestamptz", "date", "json", "jsonb", "uuid", "exact")
+_LEAST, _MOST = "5e-324", "1.7976931348623157e308"  # of a float, but for 0
 _ROWIDS = ("rowid", "_rowid_", "oid")
 
 
@@ -148,8 +149,8 @@ def _is_kept(transaction: Transaction, table: Table, column: Column) -> bool:
     found = transaction.query(
         f"SELECT 1 FROM {quoted(table.name)} WHERE {name} IS NOT NULL AND NOT CASE "
         f"WHEN {name}::text IN ('NaN', 'Infinity', '-Infinity') THEN false "
-        f"WHEN abs({name}) > 1e300 OR (abs({name}) < 1e-300 AND {name} <> 0) THEN false "
-        f"WHEN abs({name}) < 9e18 AND {name} = trunc({name}) THEN true "
+        f"WHEN abs({name}) < {2**63} AND {name} = trunc({name}) THEN true "
+        f"WHEN abs({name}) NOT BETWEEN {_LEAST} AND {_MOST} THEN false "
         f"ELSE {name}::float8::text::numeric = {name} END LIMIT 1"
     )
     return not found
