@@ -273,3 +273,28 @@ async def test_tables_without_rowids_and_strict_ones_stay_so(
         assert await target.query(rows) == await source.query(rows)
     sql = "SELECT sql FROM sqlite_master WHERE name = 't'"
     assert await same.query(sql) == await source.query(sql)
+
+
+@pytest_twisted.ensureDeferred
+async def test_values_fit_the_types_of_a_table_that_is_there(
+    opens_at: Open, postgresql: str
+) -> None:
+    source, target = await opens_at("sqlite::memory:"), await opens_at(postgresql)
+    await source.execute("CREATE TABLE t (a UUID, b JSONB, c TEXT, d INTEGER, e REAL)")
+    row = (
+        "ABCDEF00-0000-0000-0000-000000000001",
+        '{"b":1.50,"a":[]}',
+        "2026-01-02T03:04:05",
+        7,
+        0.1,
+    )
+    await source.execute(
+        "INSERT INTO t VALUES ({a}, {b}, {c}, {d}, {e})", **dict(zip("abcde", row, strict=True))
+    )
+    await target.execute(
+        "CREATE TABLE t (a UUID, b JSONB, c TIMESTAMP, d NUMERIC, e NUMERIC(5, 2))"
+    )
+    copy = await copy_database(source, target)
+    assert copy.left_out == ()
+    found = await target.query("SELECT a::text, b ->> 'b', c::text, d::int, e::float8 FROM t")
+    assert found == [(row[0].lower(), "1.50", "2026-01-02 03:04:05", 7, 0.1)]

@@ -78,10 +78,12 @@ class Filling:
         schema: Schema = self._handover.take()
         if transaction.dialect == "postgresql":
             check_names(schema)
-        tables = {table.name: table for table in schema.tables}
         there = There(transaction, self._url, schema)
         self._there = there.tables
         there.empty(self._replace)
+        schema = there.fitted(schema)
+        self._handover.answer(schema)
+        tables = {table.name: table for table in schema.tables}
         making = _MAKING[schema.dialect, transaction.dialect](transaction, schema, self._there)
         is_same = schema.dialect == transaction.dialect
         making.begin()

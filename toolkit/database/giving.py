@@ -16,7 +16,9 @@ from toolkit.database.transaction import Transaction
 
 
 def give(transaction: Transaction, handover: Handover, to: str, batch_rows: int) -> None:
-    """Give the schema, then of each table how many rows it has, these, and their checksum.
+    """Give the schema, get it back as the target has it, and give the rows.
+
+    Of each table: how many rows it has, these, and their checksum.
 
     Args:
         transaction: In the database, of which nothing has been read yet.
@@ -36,6 +38,7 @@ def give(transaction: Transaction, handover: Handover, to: str, batch_rows: int)
     if transaction.dialect == "sqlite":
         _check_foreign_keys(transaction, schema)
     handover.give(schema)
+    schema = handover.answered()
     for table in sorted(schema.tables, key=lambda table: table.name == MIGRATIONS):
         handover.give(counted(transaction, table))
         handover.give(_rows(transaction, handover, table, to, batch_rows))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from toolkit.database.copied import CopyFailed
@@ -22,6 +23,7 @@ class Handover:
         self._seconds = seconds
         self._most = most
         self._things: deque[Any] = deque()
+        self._answers: deque[Any] = deque()
         self._changed = threading.Condition()
         self.error: BaseException | None = None
 
@@ -50,6 +52,26 @@ class Handover:
             self._changed.notify_all()
             return self._things.popleft()
 
+    def answer(self, thing: Any) -> None:
+        """Give something back to who gives.
+
+        Args:
+            thing: Anything.
+        """
+        with self._changed:
+            self._answers.append(thing)
+            self._changed.notify_all()
+
+    def answered(self) -> Any:
+        """Wait for what was given back.
+
+        Raises:
+            CopyFailed: It was ended, or nothing came in time.
+        """
+        with self._changed:
+            self._wait(lambda: bool(self._answers))
+            return self._answers.popleft()
+
     def end(self, error: BaseException) -> None:
         """Let both fail from now on; the first error is the one that counts.
 
@@ -61,7 +83,7 @@ class Handover:
                 self.error = error
             self._changed.notify_all()
 
-    def _wait(self, is_ready: Any) -> None:
+    def _wait(self, is_ready: Callable[[], bool]) -> None:
         deadline = time.monotonic() + self._seconds
         while self.error is None and not is_ready():
             if not self._changed.wait(deadline - time.monotonic()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
 from toolkit.database.copied import UNKNOWN, CopyFailed, reason_of
@@ -12,6 +13,8 @@ from toolkit.database.schema.comparing import check_columns
 from toolkit.database.schema.reading import schema_of
 from toolkit.database.schema.tables import Schema, Table, quoted
 from toolkit.database.transaction import Transaction
+
+_TOLD_BY_TEXT = ("text", "json", "jsonb", "uuid", "timestamp", "timestamptz", "date")
 
 
 class There:
@@ -34,11 +37,11 @@ class There:
         self.tables = {table.name: table for table in found if table.name in self._copied}
         self._others = [table for table in found if table.name not in self._copied]
 
-    def empty(self, replace: bool) -> None:
+    def empty(self, may_delete: bool) -> None:
         """See that they may be filled, and delete their rows; but not those of migrations.
 
         Args:
-            replace: Whether there may be rows.
+            may_delete: Whether there may be rows.
 
         Raises:
             CopyFailed: They have rows that may not be deleted, or other columns.
@@ -49,7 +52,7 @@ class There:
                 # Whoever writes to it waits until the copy is there; who reads does not.
                 self._transaction.execute(f"LOCK TABLE {quoted(name)} IN SHARE ROW EXCLUSIVE MODE")
             if self._has_rows(table):
-                self._check_rows(table, replace)
+                self._check_rows(table, may_delete)
         if self._transaction.dialect == "sqlite":
             self._transaction.execute("PRAGMA defer_foreign_keys = ON")
         for table in self._children_first():
@@ -62,8 +65,8 @@ class There:
             if table.name != MIGRATIONS:
                 self._transaction.execute(f"DELETE FROM {quoted(table.name)}")
 
-    def _check_rows(self, table: Table, replace: bool) -> None:
-        if not replace:
+    def _check_rows(self, table: Table, may_delete: bool) -> None:
+        if not may_delete:
             raise CopyFailed(
                 f"the table {table.name!a} in {self._url} has rows already; with --replace they "
                 "are deleted first"
@@ -75,6 +78,32 @@ class There:
                     f"the rows of the table {table.name!a} in {self._url} cannot be deleted: "
                     f"those of {other.name!a}, which is not in the source, name them"
                 )
+
+    def fitted(self, schema: Schema) -> Schema:
+        """The schema, with the kinds of the columns that are there, where PostgreSQL knows better.
+
+        SQLite has a text where a table that is there has a UUID, or JSON.
+
+        Args:
+            schema: What is copied.
+        """
+        if schema.dialect == self._transaction.dialect or schema.dialect == "postgresql":
+            return schema
+        tables = [self._fitted(table) for table in schema.tables]
+        return replace(schema, tables=tuple(tables))
+
+    def _fitted(self, table: Table) -> Table:
+        if table.name not in self.tables:
+            return table
+        theirs = {column.name: column.kind for column in self.tables[table.name].columns}
+        columns = []
+        for column in table.columns:
+            kind = theirs.get(column.name, column.kind)
+            is_better = (column.kind in _TOLD_BY_TEXT and kind in _TOLD_BY_TEXT) or (
+                kind == "numeric" and column.kind in ("integer", "real")
+            )
+            columns.append(replace(column, kind=kind) if is_better else column)
+        return replace(table, columns=tuple(columns))
 
     def _has_rows(self, table: Table) -> bool:
         return bool(self._transaction.query(f"SELECT 1 FROM {quoted(table.name)} LIMIT 1"))
@@ -101,8 +130,12 @@ class There:
             CopyFailed: One is not.
         """
         if self._transaction.dialect == "sqlite":
-            for table in (*tables, *self._others):
+            names = {name.lower() for name in self._copied}
+            for table in tables:
                 check_foreign_keys(self._transaction, table)
+            for table in self._others:
+                if any(key.other.lower() in names for key in table.foreign_keys):
+                    check_foreign_keys(self._transaction, table)
         for table in self.tables.values():
             for rule, definition in table.references:
                 self._again(table, rule, definition)
