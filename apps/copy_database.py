@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from apps.arguments import Parser, count
+from apps.arguments import Parser, count, seconds
 
 
 def main() -> None:
@@ -13,13 +13,18 @@ def main() -> None:
     parser = Parser(
         prog="copy_database",
         description=__doc__,
-        epilog="Exit status: 0 all is the same in both, 1 it is not, 2 wrong usage, "
-        "130 interrupted.",
+        epilog="The target is written in one transaction: it has all, or is as it was. Exit "
+        "status: 0 all is the same in both, 1 nothing was copied, 2 wrong usage, 3 the rows are "
+        "the same, but a rule, an index or the like was left out, as each line on stderr says, "
+        "130 interrupted, 143 terminated.",
     )
     parser.add_argument("source", metavar="SOURCE", help="sqlite:PATH or postgresql://…")
     parser.add_argument("target", metavar="TARGET", help="the same; tables are made where missing")
     parser.add_argument(
-        "--replace", action="store_true", help="delete what the target's tables hold first"
+        "--replace",
+        action="store_true",
+        help="delete the rows of the target's tables of the same names first; such tables are "
+        "kept as they are, but for their rows",
     )
     parser.add_argument(
         "--batch-rows",
@@ -28,10 +33,18 @@ def main() -> None:
         metavar="N",
         help="how many rows at a time (1000)",
     )
+    parser.add_argument(
+        "--deadline",
+        type=seconds,
+        default=86_400.0,
+        metavar="SECONDS",
+        help="how long all of it may take (86400)",
+    )
     options = parser.parse_args()
 
-    from toolkit.database.copying import copy_database
+    from toolkit.database.copying import Copy, CopyFailed, copy_database
     from toolkit.database.database import Database
+    from toolkit.database.errors import Unavailable
     from toolkit.database.settings import place_of
     from toolkit.errors import printable
     from toolkit.program import run
@@ -45,27 +58,39 @@ def main() -> None:
     def progress(table: str, done: int, total: int) -> None:
         print(f"\r{printable(table)}: {done:,} of {total:,} rows", end="", file=sys.stderr)
 
-    async def copies(reactor: Any) -> None:
+    async def starts(target: Database) -> None:
+        try:
+            await target.startService()
+        except Unavailable as error:
+            if "does not exist" not in str(error):
+                raise
+            raise CopyFailed(f"{error}; make an empty database of that name first") from None
+
+    async def copies(reactor: Any) -> int:
         source = Database(reactor, _reading(options.source))
         target = Database(reactor, options.target)
         is_terminal = sys.stderr.isatty()
         try:
             await source.startService()
-            await target.startService()
-            copied = await copy_database(
+            await starts(target)
+            copy: Copy = await copy_database(
                 source,
                 target,
                 options.replace,
                 options.batch_rows,
                 progress if is_terminal else None,
+                options.deadline,
             )
         finally:
             if is_terminal:
                 print("\r\x1b[K", end="", file=sys.stderr)
             await target.stopService()
             await source.stopService()
-        for one in copied:
+        for one in copy.tables:
             print(f"{printable(one.table)}\t{one.rows} rows\t{one.checksum}")
+        for line in copy.left_out:
+            print(f"{parser.prog}: left out: {printable(line)}", file=sys.stderr)
+        return 3 if copy.left_out else 0
 
     run(copies, program=parser.prog)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -52,3 +54,58 @@ async def test_a_mistake_is_one_line_and_makes_no_file(
     assert message in program.err
     assert len(program.err.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_left_out_has_a_line_each_and_a_status_of_its_own(
+    start: Start, tmp_path: Path, postgresql: str
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "a.db")) as database:
+        database.execute("CREATE TABLE t (x TEXT COLLATE NOCASE, y INTEGER AS (1))")
+        database.execute('CREATE VIEW "v\x1b" AS SELECT 1')
+    there = start("python", "-m", "apps.copy_database", "sqlite:a.db", postgresql)
+    assert await there.ended() == 3
+    assert there.out.startswith("t\t0 rows\t")
+    assert [line.partition(": left out: ")[2] for line in there.err.splitlines()] == [
+        "the collation NOCASE of the column 'x', of the table 't'",
+        "the column 'y' of the table 't': it is computed, which the other database does in "
+        "another way",
+        "the view 'v\\x1b': it is written in SQLite's way",
+    ]
+    same = start("python", "-m", "apps.copy_database", "sqlite:a.db", "sqlite:b.db")
+    assert await same.ended() == 0
+    assert same.err == ""
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_database_that_is_not_there_is_to_be_made_first(
+    start: Start, tmp_path: Path, postgresql: str
+) -> None:
+    filled(tmp_path / "a.db")
+    program = start("python", "-m", "apps.copy_database", "sqlite:a.db", f"{postgresql}_no")
+    assert await program.ended() == 1
+    assert "does not exist; make an empty database of that name first" in program.err
+    assert len(program.err.splitlines()) == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_file_is_not_copied_onto_itself(start: Start, tmp_path: Path) -> None:
+    filled(tmp_path / "a.db")
+    before = contents(tmp_path / "a.db")
+    program = start(
+        "python", "-m", "apps.copy_database", "sqlite:a.db", "sqlite:./a.db", "--replace"
+    )
+    assert await program.ended() == 1
+    assert "are one database" in program.err
+    assert contents(tmp_path / "a.db") == before
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_help_names_the_options_and_the_statuses(start: Start) -> None:
+    program = start("python", "-m", "apps.copy_database", "--help", env={"COLUMNS": "200"})
+    assert await program.ended() == 0
+    words = " ".join(program.out.split())
+    for part in ("SOURCE", "TARGET", "--replace", "--batch-rows", "--deadline", "Exit status"):
+        assert part in words
+    for status in ("0 all is the same", "1 nothing", "2 wrong", "3 the rows", "130 inter", "143"):
+        assert status in words

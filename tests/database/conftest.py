@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.database.databases import Open, opener, sqlite_url
+from tests.database.databases import Open, emptied, new_postgresql, opener, sqlite_url
 
 
 @pytest.fixture(params=["sqlite", "memory", "postgresql"])
@@ -19,6 +19,19 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         found: str = request.getfixturevalue("postgresql")
         return found
     return "sqlite::memory:" if request.param == "memory" else sqlite_url(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def postgresql_database_again() -> Iterator[str]:
+    """The URL of another PostgreSQL database."""
+    with new_postgresql() as url:
+        yield url
+
+
+@pytest.fixture
+def postgresql_again(postgresql_database_again: str) -> str:
+    """The URL of another empty PostgreSQL database."""
+    return emptied(postgresql_database_again)
 
 
 @pytest.fixture

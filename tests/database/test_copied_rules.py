@@ -1,0 +1,339 @@
+"""A copy has the rules of what was copied, or says which it has not."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+
+from tests.database.databases import Open
+from tests.database.test_database import failure
+from toolkit.contacts import STEPS, Contacts
+from toolkit.database.copied import CopyFailed
+from toolkit.database.copying import copy_database
+from toolkit.database.database import Database
+from toolkit.database.errors import (
+    ConstraintViolation,
+    ForeignKeyViolation,
+    StatementError,
+    UniqueViolation,
+)
+
+SHOP = """
+CREATE TABLE Owners (
+    id INTEGER PRIMARY KEY, name VARCHAR(20) NOT NULL DEFAULT 'no''b{ody}',
+    is_on BOOLEAN NOT NULL DEFAULT 1 CHECK (is_on IN (0, 1)),
+    at TIMESTAMP DEFAULT CURRENT_TIMESTAMP,
+    best INTEGER REFERENCES shops (id) DEFERRABLE INITIALLY DEFERRED);
+CREATE TABLE shops (
+    id INTEGER PRIMARY KEY,
+    owner INTEGER REFERENCES owners (ID) ON DELETE CASCADE ON UPDATE CASCADE,
+    "group" TEXT, "a{b}" INTEGER,
+    "per""cent %" REAL CONSTRAINT "not ünder" CHECK ("per""cent %" > 0),
+    UNIQUE ("group", "a{b}"));
+CREATE UNIQUE INDEX partial ON shops ("group" DESC, owner) WHERE "a{b}" IS NULL;
+CREATE INDEX expressed ON owners (lower(Name), id DESC);
+INSERT INTO owners (id, name, best) VALUES (1, 'ann', 7);
+INSERT INTO shops VALUES (7, 1, 'g', 1, 0.5), (8, 1, 'g', NULL, 0.5)
+"""
+
+
+async def keeps_the_rules(shop: Database, owners: str) -> None:
+    async def refused(kind: type[Exception], sql: str) -> None:
+        assert type(await failure(shop.execute(sql))) is kind, sql
+
+    await refused(ConstraintViolation, f"INSERT INTO {owners} (name) VALUES (NULL)")
+    await refused(ConstraintViolation, 'INSERT INTO shops ("per""cent %") VALUES (-1)')
+    await refused(UniqueViolation, 'INSERT INTO shops ("group", "a{{b}}") VALUES (\'g\', 1)')
+    await refused(UniqueViolation, "INSERT INTO shops (\"group\", owner) VALUES ('g', 1)")
+    await shop.execute('INSERT INTO shops ("group", "a{{b}}", owner) VALUES (\'g\', 2, 1)')
+    await refused(ForeignKeyViolation, "INSERT INTO shops (owner) VALUES (99)")
+    row = await shop.one(f"INSERT INTO {owners} (best) VALUES (7) RETURNING *")
+    assert (row["name"], bool(row["is_on"])) == ("no'b{ody}", True)
+    assert row[0] > 1  # numbered on
+    assert row["at"] is not None
+
+    def swap(transaction: Any) -> None:  # the deferred one is looked at in the end
+        transaction.execute(f"UPDATE {owners} SET best = 20")
+        transaction.execute("INSERT INTO shops (id) VALUES (20)")
+
+    await shop.transaction(swap)
+    await shop.execute(f"DELETE FROM {owners}")
+    assert await shop.query("SELECT owner FROM shops") == [(None,)]
+
+
+@pytest_twisted.ensureDeferred
+async def test_rules_defaults_and_indexes_go_to_postgresql_and_back(
+    opens_at: Open, tmp_path: Path, postgresql: str
+) -> None:
+    first = await opens_at(f"sqlite:{tmp_path / 'first.db'}")
+    await first.migrate([SHOP])
+    await first.execute("DROP TABLE toolkit_migrations")
+    between = await opens_at(postgresql)
+    last = await opens_at(f"sqlite:{tmp_path / 'last.db'}")
+    assert (await copy_database(first, between)).left_out == ()
+    assert (await copy_database(between, last)).left_out == ()
+    names = await between.query("SELECT indexname, indexdef FROM pg_indexes ORDER BY 1")
+    found = {row[0]: row[1].partition("btree ")[2] for row in names}
+    assert found["expressed"] == "(lower((name)::text), id DESC)"
+    assert found["partial"] == '("group" DESC, owner) WHERE ("a{b}" IS NULL)'
+    sql = await last.one("SELECT sql FROM sqlite_master WHERE name = 'expressed'")
+    assert sql[0].endswith('((lower(name)), "id" DESC)')
+    await keeps_the_rules(between, '"Owners"')
+    await keeps_the_rules(last, "Owners")
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "memory", "postgresql"])
+@pytest_twisted.ensureDeferred
+async def test_a_service_goes_on_with_a_copy(
+    kind: str, opens: Open, opens_at: Open, tmp_path: Path, postgresql_again: str
+) -> None:
+    urls = {
+        "sqlite": f"sqlite:{tmp_path / 'target.db'}",
+        "memory": "sqlite::memory:",
+        "postgresql": postgresql_again,
+    }
+    source, target = await opens(), await opens_at(urls[kind])
+    await Contacts(source).prepare(seed=True)
+    copy = await copy_database(source, target)
+    assert copy.left_out == ()
+    assert {one.table: one.rows for one in copy.tables} == {
+        "users": 5,
+        "contacts": 9,
+        "toolkit_migrations": 3,
+    }
+    contacts = Contacts(target)
+    assert await target.migrate(STEPS, "contacts") == []
+    assert await contacts.get_contacts("ben") == ["ann"]
+    await contacts.remove_user("ann")
+    assert await contacts.get_contacts("ben") == []
+    error = await failure(
+        target.execute("INSERT INTO contacts (username, contact) VALUES ('ben', 'nobody')")
+    )
+    assert isinstance(error, ForeignKeyViolation)
+    index = "SELECT 1 FROM pg_indexes WHERE indexname = 'contacts_by_contact'"
+    if target.dialect == "sqlite":
+        index = "SELECT 1 FROM sqlite_master WHERE name = 'contacts_by_contact'"
+    assert await target.query(index) == [(1,)]
+
+
+ODD = """
+CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT COLLATE NOCASE CHECK (b GLOB 'x*'),
+    c TEXT DEFAULT (hex(randomblob(4))), d INTEGER AS (a + 1), e VARCHAR(2));
+CREATE VIEW v AS SELECT 1;
+CREATE TRIGGER r AFTER INSERT ON t BEGIN SELECT 1; END;
+CREATE INDEX i ON t (hex(b));
+INSERT INTO t (a, b, e) VALUES (1, 'xy', 'long')
+"""
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_postgresql_does_not_know_is_told_and_migrations_are_not_copied(
+    opens_at: Open, tmp_path: Path, postgresql: str
+) -> None:
+    source = await opens_at(f"sqlite:{tmp_path / 'source.db'}")
+    steps = [ODD]
+    await source.migrate(steps)
+    target = await opens_at(postgresql)
+    copy = await copy_database(source, target)
+    assert [line.partition(":")[0] for line in copy.left_out] == [
+        "the index 'i' of the table 't'",
+        "the check \"b GLOB 'x*'\" of the table 't'",
+        "the default of the column 'c' of the table 't'",
+        "the collation NOCASE of the column 'b', of the table 't'",
+        "the limit VARCHAR(2) of 'e', to which not all rows keep, of the table 't'",
+        "the column 'd' of the table 't'",
+        "the view 'v'",
+        "the trigger 'r'",
+        "the rows of toolkit_migrations",
+    ]
+    assert [one.table for one in copy.tables] == ["t"]
+    assert await target.query("SELECT a, b, e FROM t") == [(1, "xy", "long")]
+    assert await target.query("SELECT 1 FROM pg_class WHERE relname = 'toolkit_migrations'") == []
+    # Of one kind, all of it is carried over.
+    same = await opens_at(f"sqlite:{tmp_path / 'same.db'}")
+    assert (await copy_database(source, same)).left_out == ()
+    everything = "SELECT type, name, sql FROM sqlite_master ORDER BY type, name"
+    assert await same.query(everything) == await source.query(everything)
+    assert await same.migrate(steps) == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_sqlite_does_not_know_is_told(
+    opens_at: Open, tmp_path: Path, postgresql: str
+) -> None:
+    source = await opens_at(postgresql)
+    await source.migrate(
+        [
+            """CREATE TYPE mood AS ENUM ('good', 'bad');
+            CREATE DOMAIN most AS INTEGER CHECK (VALUE > 0);
+            CREATE SEQUENCE alone;
+            CREATE TABLE t (a SERIAL PRIMARY KEY, b INTEGER DEFAULT nextval('alone'), m mood,
+                c TEXT CHECK (c ~ 'x'), d TEXT DEFAULT gen_random_uuid(), e most,
+                n NUMERIC CHECK (n < 1000) CHECK (n IN (5, 17)), f TEXT,
+                g INTEGER GENERATED ALWAYS AS (1) STORED, CHECK (f IN ('x', 'y')));
+            CREATE INDEX i ON t USING hash (f);
+            CREATE VIEW v AS SELECT 1;
+            CREATE MATERIALIZED VIEW mv AS SELECT 1;
+            CREATE FUNCTION fn() RETURNS trigger AS $$ BEGIN RETURN new; END $$ LANGUAGE plpgsql;
+            CREATE TRIGGER tr AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION fn();
+            INSERT INTO t (m, c, n, f) VALUES ('good', 'x', 17, 'y')"""
+        ]
+    )
+    target = await opens_at(f"sqlite:{tmp_path / 'target.db'}")
+    copy = await copy_database(source, target)
+    assert [line.partition(":")[0] for line in copy.left_out] == [
+        "the default of the column 'b' of the table 't'",
+        "the default of the column 'd' of the table 't'",
+        "the check 't_c_check' of the table 't'",
+        "the index 'i' of the table 't'",
+        "the trigger 'tr', of the table 't'",
+        "the domain 'most', of the table 't'",
+        "the column 'g' of the table 't'",
+        "the materialized view 'mv'",
+        "the view 'v'",
+        "the function 'fn'",
+        "the sequence 'alone'",
+        "the rows of toolkit_migrations",
+    ]
+    row = await target.one("SELECT a, m, n FROM t")
+    assert row == (1, "good", 17)
+    for column, value in (("m", "worse"), ("n", 1001), ("f", "z")):
+        error = await failure(target.execute(f"UPDATE t SET {column} = {{value}}", value=value))
+        assert isinstance(error, ConstraintViolation), column
+
+
+@pytest_twisted.ensureDeferred
+async def test_tables_that_are_there_are_kept_and_what_they_lack_is_told(
+    opens: Open, opens_at: Open, tmp_path: Path
+) -> None:
+    source = await opens_at(f"sqlite:{tmp_path / 'source.db'}")
+    await Contacts(source).prepare(seed=True)
+    target = await opens()
+    await target.execute("CREATE TABLE users (username VARCHAR(64) PRIMARY KEY, name TEXT)")
+    await target.execute("CREATE TABLE contacts (username TEXT, contact TEXT)")
+    await target.execute("INSERT INTO contacts VALUES ('old', 'row')")
+    copy = await copy_database(source, target, replace=True)
+    assert [line.partition(", which")[0] for line in copy.left_out[:-1]] == [
+        "the primary key (username, contact)",
+        "the foreign key (username) to 'users'",
+        "the foreign key (contact) to 'users'",
+        "the index 'contacts_by_contact'",
+        "NOT NULL of the column 'username'",
+        "NOT NULL of the column 'contact'",
+        "NOT NULL of the column 'name'",
+    ]
+    assert "toolkit_migrations" in copy.left_out[-1]
+    assert "--replace" in copy.left_out[-1]
+    assert await target.query("SELECT count(*) FROM contacts") == [(9,)]
+
+
+@pytest_twisted.ensureDeferred
+async def test_tables_that_the_service_has_made_are_filled_and_keep_their_rules(
+    opens: Open, opens_at: Open, tmp_path: Path
+) -> None:
+    source = await opens_at(f"sqlite:{tmp_path / 'source.db'}")
+    await Contacts(source).prepare(seed=True)
+    target = await opens()
+    await Contacts(target).prepare(seed=True)
+    copy = await copy_database(source, target, replace=True)
+    assert copy.left_out == ()
+    assert await target.migrate(STEPS, "contacts") == []
+    await Contacts(target).remove_user("ann")
+    assert await Contacts(target).get_contacts("ben") == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_rows_of_another_table_are_not_deleted_with_those_they_name(
+    opens: Open, opens_at: Open, tmp_path: Path
+) -> None:
+    source = await opens_at(f"sqlite:{tmp_path / 'source.db'}")
+    await source.execute("CREATE TABLE a (x INTEGER PRIMARY KEY)")
+    target = await opens()
+    await target.execute("CREATE TABLE a (x INTEGER PRIMARY KEY)")
+    await target.execute("CREATE TABLE b (y INTEGER REFERENCES a (x) ON DELETE CASCADE)")
+    await target.execute("INSERT INTO a VALUES (1)")
+    await target.execute("INSERT INTO b VALUES (1)")
+    error = await failure(copy_database(source, target, replace=True))
+    assert isinstance(error, CopyFailed)
+    assert "those of 'b', which is not in the source, name them" in str(error)
+    assert await target.query("SELECT * FROM a, b") == [(1, 1)]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_row_that_names_none_is_told_before_anything_is_written(
+    opens: Open, opens_at: Open, tmp_path: Path
+) -> None:
+    source = await opens_at(f"sqlite:{tmp_path / 'source.db'}")
+    await source.execute("CREATE TABLE b (y INTEGER)")
+    await source.execute("INSERT INTO b VALUES (5)")
+    await source.execute("CREATE TABLE a (x INTEGER PRIMARY KEY)")
+    await source.execute("ALTER TABLE b ADD COLUMN z INTEGER REFERENCES a (x)")
+
+    def unchecked(path: Path) -> None:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("UPDATE b SET z = 9")
+            connection.commit()
+
+    unchecked(tmp_path / "source.db")
+    error = await failure(copy_database(source, target := await opens()))
+    assert isinstance(error, CopyFailed)
+    assert "row 1 of the table 'b' names a row of 'a' that is not there" in str(error)
+    assert isinstance(await failure(target.query("SELECT * FROM a")), StatementError)
+
+
+POSTGRESQL = """
+CREATE TYPE mood AS ENUM ('good', 'it''s bad');
+CREATE TABLE a (a SERIAL PRIMARY KEY, b VARCHAR(20) COLLATE "C", c TIMESTAMPTZ(3), d INTEGER[],
+    e JSONB DEFAULT '{}', f UUID DEFAULT gen_random_uuid(), g mood DEFAULT 'good',
+    h INTEGER GENERATED BY DEFAULT AS IDENTITY, i NUMERIC(100, 50), j INTERVAL, k CHAR(5),
+    l DOUBLE PRECISION, m INTEGER GENERATED ALWAYS AS (h * 2) STORED, n REAL, o BYTEA, p POINT,
+    EXCLUDE USING gist (p WITH ~=), CHECK (h > 0));
+CREATE TABLE b (id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    other INTEGER REFERENCES a ON DELETE SET NULL);
+ALTER TABLE a ADD COLUMN back BIGINT REFERENCES b;
+CREATE INDEX i ON a USING gin (e);
+CREATE INDEX j ON b (other DESC NULLS LAST) INCLUDE (id);
+INSERT INTO a (b, c, d, i, j, k, l, n, o) VALUES ('x', '2026-01-02 03:04:05.678+02', '{1,NULL}',
+    9999999999999999999999999999999999999999999999.00000000000000000000000000000000000001,
+    '1 year 2 days 00:00:01', 'ab', 'NaN', 0.1, '\\x00ff'), ('y', 'infinity', NULL, 'NaN', NULL,
+    NULL, '-0', NULL, NULL);
+INSERT INTO b (other) VALUES (1), (2);
+UPDATE a SET back = 1;
+DELETE FROM b WHERE id = 2
+"""
+
+SHAPE = """
+SELECT c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+    a.attidentity::text, pg_get_expr(d.adbin, d.adrelid)
+    FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+    LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+    WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND a.attnum > 0
+UNION ALL SELECT indexname, indexdef, '', true, '', '' FROM pg_indexes WHERE schemaname = 'public'
+UNION ALL SELECT conname, pg_get_constraintdef(oid), '', true, '', '' FROM pg_constraint
+    WHERE connamespace = 'public'::regnamespace
+ORDER BY 1, 2
+"""
+
+
+@pytest_twisted.ensureDeferred
+async def test_between_two_of_postgresql_types_and_rules_stay_as_they_are(
+    opens_at: Open, postgresql: str, postgresql_again: str
+) -> None:
+    first, second = await opens_at(postgresql), await opens_at(postgresql_again)
+    await first.migrate([POSTGRESQL])
+    assert (await copy_database(first, second)).left_out == ()
+    assert await second.query(SHAPE) == await first.query(SHAPE)
+    rows = "SELECT a::text FROM a UNION ALL SELECT b::text FROM b ORDER BY 1"
+    assert await second.query(rows) == await first.query(rows)
+    for database in (first, second):
+        new = await database.one("INSERT INTO b (other) VALUES (1) RETURNING id")
+        assert new["id"] == 3
+        new = await database.one("INSERT INTO a (b) VALUES ('z') RETURNING a, h, e, g")
+        assert tuple(new) == (3, 3, {}, "good")
+    # A serial column's numbers are its own, and end with it.
+    assert await second.one("SELECT pg_get_serial_sequence('a', 'a')") == ("public.a_a_seq",)
