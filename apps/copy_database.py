@@ -42,7 +42,7 @@ def main() -> None:
     )
     options = parser.parse_args()
 
-    from toolkit.database.copying import Copy, CopyFailed, copy_database
+    from toolkit.database.copying.copy import Copy, CopyFailed, copy_database
     from toolkit.database.database import Database
     from toolkit.database.errors import Unavailable
     from toolkit.database.settings import place_of

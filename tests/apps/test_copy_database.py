@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_twisted
 
-from tests.database.test_copying import contents, filled
+from tests.database.copying.test_copy import contents, filled
 from tests.processes import Start
 
 

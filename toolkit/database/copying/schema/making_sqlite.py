@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from toolkit.database.copied import UNKNOWN
-from toolkit.database.errors import DatabaseError
-from toolkit.database.schema.kinds import type_in
-from toolkit.database.schema.making import Making
-from toolkit.database.schema.tables import (
+from toolkit.database.copying.copied import UNKNOWN
+from toolkit.database.copying.schema.kinds import type_in
+from toolkit.database.copying.schema.making import Making
+from toolkit.database.copying.schema.tables import (
     SEQUENCE,
     Check,
     Column,
@@ -22,7 +21,8 @@ from toolkit.database.schema.tables import (
     quoted,
     raw,
 )
-from toolkit.database.schema.translating import default_in, expression_in, index_in
+from toolkit.database.copying.schema.translating import default_in, expression_in, index_in
+from toolkit.database.errors import DatabaseError
 
 _PROBE = '"toolkit probe"'
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 
-from toolkit.database.copied import UNKNOWN, CopyFailed, reason_of
+from toolkit.database.copying.copied import UNKNOWN, CopyFailed, reason_of
+from toolkit.database.copying.schema.tables import Schema, Table
 from toolkit.database.errors import DatabaseError
-from toolkit.database.schema.tables import Schema, Table
 from toolkit.database.transaction import Transaction
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from toolkit.database.copied import CopyFailed
-from toolkit.database.schema.kinds import EXACT_DIGITS, affinity, without_size
-from toolkit.database.schema.tables import Column, Schema, Table, quoted
+from toolkit.database.copying.copied import CopyFailed
+from toolkit.database.copying.schema.kinds import EXACT_DIGITS, affinity, without_size
+from toolkit.database.copying.schema.tables import Column, Schema, Table, quoted
 from toolkit.database.transaction import Transaction
 
 _CLASSES = {"integer": "integer", "real": "real", "text": "text", "blob": "bytes"}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from toolkit.database.copied import CopyFailed
-from toolkit.database.schema.tables import Schema, Table
+from toolkit.database.copying.copied import CopyFailed
+from toolkit.database.copying.schema.tables import Schema, Table
 
 MOST_BYTES = 63  # NAMEDATALEN, less one: what is longer PostgreSQL cuts off
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from toolkit.database.batches import SAME, batches
-from toolkit.database.checksum import Sum
-from toolkit.database.copied import UNKNOWN, Copied, Copy, CopyFailed, Progress, reason_of
-from toolkit.database.handover import Handover
+from toolkit.database.copying.batches import SAME, batches
+from toolkit.database.copying.checksum import Sum
+from toolkit.database.copying.copied import UNKNOWN, Copied, Copy, CopyFailed, Progress, reason_of
+from toolkit.database.copying.handover import Handover
+from toolkit.database.copying.schema.comparing import check_names, lacking
+from toolkit.database.copying.schema.making import Making
+from toolkit.database.copying.schema.making_postgresql import ToPostgreSQL
+from toolkit.database.copying.schema.making_same import SamePostgreSQL, SameSQLite
+from toolkit.database.copying.schema.making_sqlite import ToSQLite
+from toolkit.database.copying.schema.numbering import number_on
+from toolkit.database.copying.schema.tables import Schema, Table, listed, quoted
+from toolkit.database.copying.there import There
 from toolkit.database.migrating import TABLE as MIGRATIONS
-from toolkit.database.schema.comparing import check_names, lacking
-from toolkit.database.schema.making import Making
-from toolkit.database.schema.making_postgresql import ToPostgreSQL
-from toolkit.database.schema.making_same import SamePostgreSQL, SameSQLite
-from toolkit.database.schema.making_sqlite import ToSQLite
-from toolkit.database.schema.numbering import number_on
-from toolkit.database.schema.tables import Schema, Table, listed, quoted
-from toolkit.database.there import There
 from toolkit.database.transaction import Transaction
 
 _LOCK_SECONDS = 30

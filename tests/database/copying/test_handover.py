@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from toolkit.database.copied import CopyFailed
-from toolkit.database.handover import Handover
+from toolkit.database.copying.copied import CopyFailed
+from toolkit.database.copying.handover import Handover
 
 
 def test_things_come_in_order_and_few_at_a_time() -> None:

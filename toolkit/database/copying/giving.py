@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from toolkit.database.batches import SAME, batches, counted
-from toolkit.database.checksum import Sum
-from toolkit.database.conversion import Taking
-from toolkit.database.copied import CopyFailed, reason_of
+from toolkit.database.copying.batches import SAME, batches, counted
+from toolkit.database.copying.checksum import Sum
+from toolkit.database.copying.conversion import Taking
+from toolkit.database.copying.copied import CopyFailed, reason_of
+from toolkit.database.copying.handover import Handover
+from toolkit.database.copying.schema.reading import schema_of
+from toolkit.database.copying.schema.tables import Schema, Table, quoted
+from toolkit.database.copying.surveying import surveyed
 from toolkit.database.errors import StatementError
-from toolkit.database.handover import Handover
 from toolkit.database.migrating import TABLE as MIGRATIONS
-from toolkit.database.schema.reading import schema_of
-from toolkit.database.schema.tables import Schema, Table, quoted
-from toolkit.database.surveying import surveyed
 from toolkit.database.transaction import Transaction
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from toolkit.database.schema.tables import Column, Table
-from toolkit.database.schema.translating import default_in, expression_in
+from toolkit.database.copying.schema.tables import Column, Table
+from toolkit.database.copying.schema.translating import default_in, expression_in
 
 TABLE = Table(
     "t",

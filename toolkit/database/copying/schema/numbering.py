@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from toolkit.database.schema.tables import Table, quoted, raw
+from toolkit.database.copying.schema.tables import Table, quoted, raw
 from toolkit.database.transaction import Transaction
 
 

@@ -9,9 +9,9 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from toolkit.database.batches import Values
-from toolkit.database.copied import CopyFailed
-from toolkit.database.schema.tables import Column, Table
+from toolkit.database.copying.batches import Values
+from toolkit.database.copying.copied import CopyFailed
+from toolkit.database.copying.schema.tables import Column, Table
 
 
 class Refused(Exception):

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
-from toolkit.database.schema.sqlite_text import plain
-from toolkit.database.schema.tables import Column, Index, Table, escaped, quoted, raw
+from toolkit.database.copying.schema.sqlite_text import plain
+from toolkit.database.copying.schema.tables import Column, Index, Table, escaped, quoted, raw
 
 _SQLITE_NOW = "CURRENT_TIMESTAMP"
 _SQLITE_NOW_WITH_ZONE = "strftime('%Y-%m-%d %H:%M:%f+00', 'now')"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from toolkit.database.schema.tables import PARTITIONS, Table, listed, quoted
-from toolkit.database.surveying import rowid_of
+from toolkit.database.copying.schema.tables import PARTITIONS, Table, listed, quoted
+from toolkit.database.copying.surveying import rowid_of
 from toolkit.database.transaction import Transaction
 
 Values = tuple[Any, ...]

@@ -13,12 +13,12 @@ from typing import Concatenate, ParamSpec, TypeVar
 from twisted.python.failure import Failure
 
 from toolkit.concurrency import deferred
-from toolkit.database.copied import Copied, Copy, CopyFailed, Progress
+from toolkit.database.copying.copied import Copied, Copy, CopyFailed, Progress
+from toolkit.database.copying.filling import Filling
+from toolkit.database.copying.giving import give
+from toolkit.database.copying.handover import Handover
 from toolkit.database.database import Database
 from toolkit.database.errors import Closed, DeadlinePassed, OutcomeUnknown
-from toolkit.database.filling import Filling
-from toolkit.database.giving import give
-from toolkit.database.handover import Handover
 from toolkit.database.transaction import Transaction
 
 __all__ = ["Copied", "Copy", "CopyFailed", "Progress", "copy_database"]

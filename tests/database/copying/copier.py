@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from toolkit import run
-from toolkit.database.copying import copy_database
+from toolkit.database.copying.copy import copy_database
 from toolkit.database.database import Database
 
 

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from toolkit.database.schema.kinds import type_in
-from toolkit.database.schema.making import Making
-from toolkit.database.schema.tables import Column, ForeignKey, Table, escaped, listed, quoted
-from toolkit.database.schema.translating import default_in, expression_in, index_in
+from toolkit.database.copying.schema.kinds import type_in
+from toolkit.database.copying.schema.making import Making
+from toolkit.database.copying.schema.tables import (
+    Column,
+    ForeignKey,
+    Table,
+    escaped,
+    listed,
+    quoted,
+)
+from toolkit.database.copying.schema.translating import default_in, expression_in, index_in
 
 
 class ToPostgreSQL(Making):

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings, strategies as some
 
 from tests.database.databases import Open
 from tests.database.test_database import failure
-from toolkit.database.copied import CopyFailed
-from toolkit.database.copying import copy_database
+from toolkit.database.copying.copied import CopyFailed
+from toolkit.database.copying.copy import copy_database
 from toolkit.database.database import Database
 
 TEXT = some.text(some.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)

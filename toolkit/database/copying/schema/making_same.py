@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from toolkit.database.schema.making import Making
-from toolkit.database.schema.tables import PARTITIONS, Column, Table, escaped, quoted
+from toolkit.database.copying.schema.making import Making
+from toolkit.database.copying.schema.tables import PARTITIONS, Column, Table, escaped, quoted
 
 
 class SameSQLite(Making):

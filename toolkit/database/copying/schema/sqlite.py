@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from toolkit.database.rows import Row
-from toolkit.database.schema import sqlite_text
-from toolkit.database.schema.kinds import kind_in_sqlite, size_of
-from toolkit.database.schema.tables import (
+from toolkit.database.copying.schema import sqlite_text
+from toolkit.database.copying.schema.kinds import kind_in_sqlite, size_of
+from toolkit.database.copying.schema.tables import (
     Check,
     Column,
     ForeignKey,
@@ -17,6 +16,7 @@ from toolkit.database.schema.tables import (
     Unique,
     escaped,
 )
+from toolkit.database.rows import Row
 from toolkit.database.transaction import Transaction
 
 

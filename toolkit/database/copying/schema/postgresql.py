@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from toolkit.database.rows import Row
-from toolkit.database.schema.kinds import kind_in_postgresql
-from toolkit.database.schema.tables import (
+from toolkit.database.copying.schema.kinds import kind_in_postgresql
+from toolkit.database.copying.schema.tables import (
     ACTIONS,
     PARTITIONS,
     SEQUENCE,
@@ -22,6 +21,7 @@ from toolkit.database.schema.tables import (
     escaped,
     raw,
 )
+from toolkit.database.rows import Row
 from toolkit.database.transaction import Transaction
 
 _HERE = "= current_schema()::regnamespace"

@@ -16,8 +16,8 @@ from twisted.internet.defer import CancelledError
 from tests.database.databases import Open
 from tests.database.test_database import failure
 from tests.processes import Start
-from toolkit.database.copied import CopyFailed
-from toolkit.database.copying import copy_database
+from toolkit.database.copying.copied import CopyFailed
+from toolkit.database.copying.copy import copy_database
 from toolkit.database.database import Database
 from toolkit.database.errors import DeadlinePassed
 
@@ -47,7 +47,12 @@ async def test_a_copy_that_was_killed_has_left_nothing_and_the_next_one_is_whole
     url = postgresql if kind == "postgresql" else f"sqlite:{tmp_path / 'target.db'}"
     source = await opens_at(f"sqlite:{tmp_path / 'source.db'}")
     await filled(source, 40_000)
-    command = ["python", "-m", "tests.database.copier", f"sqlite:{tmp_path / 'source.db'}?mode=ro"]
+    command = [
+        "python",
+        "-m",
+        "tests.database.copying.copier",
+        f"sqlite:{tmp_path / 'source.db'}?mode=ro",
+    ]
     stops_at = BEGUN if number is signal.SIGKILL else "never"
     program = start(*command, url, stops_at, cwd=Path.cwd())
     # The first table is all there, and the second one begun.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from toolkit.database.schema.postgresql import schema_of_postgresql
-from toolkit.database.schema.sqlite import schema_of_sqlite
-from toolkit.database.schema.tables import Schema
+from toolkit.database.copying.schema.postgresql import schema_of_postgresql
+from toolkit.database.copying.schema.sqlite import schema_of_sqlite
+from toolkit.database.copying.schema.tables import Schema
 from toolkit.database.transaction import Transaction
 
 

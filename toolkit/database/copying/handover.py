@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from toolkit.database.copied import CopyFailed
+from toolkit.database.copying.copied import CopyFailed
 
 
 class Handover:

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
-from toolkit.database.copied import UNKNOWN, CopyFailed, reason_of
-from toolkit.database.giving import check_foreign_keys
+from toolkit.database.copying.copied import UNKNOWN, CopyFailed, reason_of
+from toolkit.database.copying.giving import check_foreign_keys
+from toolkit.database.copying.schema.comparing import check_columns
+from toolkit.database.copying.schema.reading import schema_of
+from toolkit.database.copying.schema.tables import Schema, Table, quoted
 from toolkit.database.migrating import TABLE as MIGRATIONS
-from toolkit.database.schema.comparing import check_columns
-from toolkit.database.schema.reading import schema_of
-from toolkit.database.schema.tables import Schema, Table, quoted
 from toolkit.database.transaction import Transaction
 
 _TOLD_BY_TEXT = ("text", "json", "jsonb", "uuid", "timestamp", "timestamptz", "date")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from toolkit.database.schema.tables import Column
+from toolkit.database.copying.schema.tables import Column
 
 EXACT_DIGITS = 15
 """So many decimal digits a float keeps."""

@@ -13,8 +13,8 @@ import pytest_twisted
 from tests.database.databases import Open
 from tests.database.test_database import failure
 from toolkit.contacts import STEPS, Contacts
-from toolkit.database.copied import CopyFailed
-from toolkit.database.copying import copy_database
+from toolkit.database.copying.copied import CopyFailed
+from toolkit.database.copying.copy import copy_database
 from toolkit.database.database import Database
 from toolkit.database.errors import (
     ConstraintViolation,

@@ -7,7 +7,7 @@ from contextlib import closing
 
 from hypothesis import example, given, strategies as some
 
-from toolkit.database.schema.sqlite_text import expressions_of, parts_of, plain, where_of
+from toolkit.database.copying.schema.sqlite_text import expressions_of, parts_of, plain, where_of
 
 TABLE = """
 CREATE TABLE "a, (b" ( -- CHECK (a > 0), a comment

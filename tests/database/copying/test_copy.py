@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings, strategies as some
 
 from tests.database.databases import Open
 from tests.database.test_database import failure
-from toolkit.database.copying import CopyFailed, copy_database
+from toolkit.database.copying.copy import CopyFailed, copy_database
 from toolkit.database.database import Database
 
 SHOP = """

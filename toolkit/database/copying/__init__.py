@@ -1,0 +1,1 @@
+"""Copying a database to another one: `copy_database`."""
