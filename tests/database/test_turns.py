@@ -21,12 +21,12 @@ def test_one_has_the_turn_and_the_others_wait_in_order() -> None:
     first, second, third = job("a"), job("b"), job("c")
     for one in (first, second, third):
         turns.add(one)
-    assert (ran, len(turns)) == ([first], 2)
+    assert (ran, len(turns.waiting)) == ([first], 2)
     assert [turns.has(one) for one in (first, second)] == [True, False]
     turns.leave(second)  # it has not got it
     assert ran == [first]
     turns.leave(first)
-    assert (ran, len(turns)) == ([first, second], 1)
+    assert (ran, len(turns.waiting)) == ([first, second], 1)
 
 
 def test_once_closed_nobody_gets_it() -> None:
@@ -51,6 +51,6 @@ def test_one_that_is_withdrawn_is_passed_over() -> None:
     turns.leave(first)
     assert ran == [first, third]
     turns.leave(third)
-    assert len(turns) == 0
+    assert len(turns.waiting) == 0
     turns.add(second)
     assert ran == [first, third, second]

@@ -60,7 +60,7 @@ class Lane:
         self.threads = threads
         self.wakes: SimpleQueue[bool] = SimpleQueue()
         self.idle = 0
-        self._load = 0.0  # for how many threads' turns there is work that waits
+        self._load = 0.0  # for how many threads' turns there is quick work that waits
         self._slow = 0  # how many of those that wait are not quickly done
         self._taken = 0
         self._looked = 0  # how many had been taken at the last look
@@ -83,7 +83,10 @@ class Lane:
                 self.waiting.appendleft(job)
             else:
                 self.waiting.append(job)
-            self._weigh(job, 1)
+            if job.is_quick:
+                self._load += job.share
+            else:
+                self._slow += 1
             if self._delivering:
                 return
             if not job.is_quick:
@@ -92,11 +95,12 @@ class Lane:
             self._wake(0)
         self._look_soon()
 
-    def _weigh(self, job: Job, sign: int) -> None:
-        """Note that a job waits (1) or no longer does (-1), under the lock."""
-        if not job.is_quick:
-            self._slow += sign
-        self._load = self._load + sign * job.share if self.waiting else 0.0
+    def _leaves(self, job: Job) -> None:
+        """Note that a job no longer waits, under the lock."""
+        if job.is_quick:
+            self._load = self._load - job.share if self.waiting else 0.0
+        else:
+            self._slow -= 1
 
     def _wake(self, slow: int) -> None:
         """Wake as many threads as there is work for, under the lock."""
@@ -138,7 +142,7 @@ class Lane:
             if job.step is not Step.WAITING:
                 return False
             self.waiting.remove(job)
-            self._weigh(job, -1)
+            self._leaves(job)
             job.step = Step.DONE
             return True
 
@@ -205,7 +209,7 @@ class Lane:
     def next(self) -> Job:
         """Take the job that waits longest, under the lock."""
         job = self.waiting.popleft()
-        self._weigh(job, -1)
+        self._leaves(job)
         self._taken += 1
         return job
 
@@ -214,7 +218,7 @@ class Lane:
         job.step = Step.WAITING
         job.share, job.is_quick = 1.0, False
         self.waiting.appendleft(job)
-        self._weigh(job, 1)
+        self._slow += 1
 
     def notify(self) -> None:
         """Have the reactor tell of the outcomes."""

@@ -15,16 +15,16 @@ class Turns:
 
     Args:
         submit: Called with the job that gets the turn.
+
+    Attributes:
+        waiting: Those that wait for it.
     """
 
     def __init__(self, submit: Callable[[Job], None]) -> None:
         self._submit = submit
-        self._waiting: dict[Job, None] = {}
+        self.waiting: dict[Job, None] = {}
         self._has_it: Job | None = None
         self._closed = False
-
-    def __len__(self) -> int:
-        return len(self._waiting)
 
     def has(self, job: Job) -> bool:
         """Whether a job has the turn."""
@@ -32,14 +32,14 @@ class Turns:
 
     def add(self, job: Job) -> None:
         """Have a job run in its turn: at once, if nobody else has it."""
-        self._waiting[job] = None
+        self.waiting[job] = None
         self._next()
 
     def withdraw(self, job: Job) -> bool:
         """Take a job off those that wait; whether it was there."""
-        if job not in self._waiting:
+        if job not in self.waiting:
             return False
-        del self._waiting[job]
+        del self.waiting[job]
         return True
 
     def leave(self, job: Job) -> None:
@@ -53,7 +53,7 @@ class Turns:
         self._closed = True
 
     def _next(self) -> None:
-        if self._has_it is None and self._waiting and not self._closed:
-            self._has_it = job = next(iter(self._waiting))
-            del self._waiting[job]
+        if self._has_it is None and self.waiting and not self._closed:
+            self._has_it = job = next(iter(self.waiting))
+            del self.waiting[job]
             self._submit(job)

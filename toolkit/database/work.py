@@ -133,7 +133,7 @@ class Work:
 
     def _apart(self) -> int:
         """How many wait to be tried again, in no lane."""
-        return len(self._delayed) + len(self._turns)
+        return len(self._delayed) + len(self._turns.waiting)
 
     # What becomes of a job
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Container
 from typing import TYPE_CHECKING, Any
 
 from toolkit.database.errors import Interrupted, Unavailable
@@ -47,12 +48,12 @@ class Worker:
             self.discard()
             self.lane.leave(self)
 
-    def take(self, *kinds: Kind) -> Job | None:
+    def take(self, kinds: Container[Kind] | None = None) -> Job | None:
         """The next job that waits, if there is one, and it is of these kinds."""
         lane = self.lane
         with lane.lock:
             self.current, self.beside = None, ()
-            if not lane.waiting or (kinds and lane.waiting[0].kind not in kinds):
+            if not lane.waiting or (kinds is not None and lane.waiting[0].kind not in kinds):
                 return None
             job = self.current = lane.next()
             job.step = Step.RUNNING

@@ -10,7 +10,6 @@ returned. Where SQLite does roll back more than the one, the others are written 
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from toolkit.database.errors import (
     Busy,
@@ -20,6 +19,7 @@ from toolkit.database.errors import (
     OutcomeUnknown,
 )
 from toolkit.database.job import Job, Kind
+from toolkit.database.lane import Outcome
 from toolkit.database.session import Session
 from toolkit.database.worker import Worker
 
@@ -78,7 +78,7 @@ class _Group:
         self._session: Session = worker.session
         self._jobs = jobs[::-1]
         self._may_take = may_take
-        self._written: list[tuple[Job, Any]] = []
+        self._written: list[Outcome] = []
 
     def write(self) -> list[Job]:
         """Write them; those of a transaction that was lost by another's doing, to be run again."""
@@ -96,7 +96,7 @@ class _Group:
         while job is not None:
             if not self._run(job, is_alone):
                 self._session.roll_back()
-                return [one for one, _ in self._written] + self._jobs[::-1]
+                return [one for one, _, _ in self._written] + self._jobs[::-1]
             is_full = len(self._written) >= MOST_JOBS or time.monotonic() > ends
             job = None if is_alone or is_full else self._next()
         return self._commit() + self._jobs[::-1]
@@ -106,7 +106,7 @@ class _Group:
             job = self._jobs.pop()
             self._worker.again(job)
             return job
-        return self._worker.take(*_GROUPED) if self._may_take else None
+        return self._worker.take(_GROUPED) if self._may_take else None
 
     def _run(self, job: Job, is_alone: bool) -> bool:
         """Run one job; whether the transaction is still there for the others."""
@@ -132,7 +132,7 @@ class _Group:
             # A statement that fails has undone itself, but for ON CONFLICT FAIL and RAISE(FAIL).
             is_undone = not has_run and session.changes == before
             return not is_alone and session.in_transaction and is_undone
-        self._written.append((job, result))
+        self._written.append((job, result, None))
         return True
 
     def _roll_back_one(self) -> bool:
@@ -155,14 +155,14 @@ class _Group:
             self._session.roll_back()
             if isinstance(error, ConstraintViolation) and len(self._written) > 1:
                 # A deferred constraint does not tell whose fault it was: each by itself, then.
-                for job, _ in self._written:
+                for job, _, _ in self._written:
                     for rest in _Group(self._worker, [job], False).write():
                         self._worker.post(rest, None, error)
                 return []
             if not isinstance(error, Busy | ConstraintViolation) and "FULL" not in error.native:
                 error = OutcomeUnknown(f"the commit failed: {error}", native=error.native)
-            for job, _ in self._written:
+            for job, _, _ in self._written:
                 self._worker.post(job, None, error)
             return []
-        self._worker.post_all([(job, result, None) for job, result in self._written])
+        self._worker.post_all(self._written)
         return []
