@@ -21,6 +21,8 @@ from toolkit.database.migrating import TABLE as MIGRATIONS
 from toolkit.database.transaction import Transaction
 
 _LOCK_SECONDS = 30
+# Its tables are locked: a conflict with a serializable transaction would undo it all for nothing.
+_ISOLATION = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
 _MAKING: dict[tuple[str, str], Callable[[Transaction, Schema, dict[str, Table]], Making]] = {
     ("sqlite", "sqlite"): SameSQLite,
     ("sqlite", "postgresql"): ToPostgreSQL,
@@ -73,7 +75,7 @@ class Filling:
         """
         transaction = self._transaction
         if transaction.dialect == "postgresql":
-            for sql in (*SAME, f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'"):
+            for sql in (_ISOLATION, *SAME, f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'"):
                 transaction.execute(sql)
         schema: Schema = self._handover.take()
         if transaction.dialect == "postgresql":
