@@ -15,8 +15,8 @@ import pytest_twisted
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, gatherResults
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 
+from tests.database.calling import failure
 from tests.database.databases import Open
-from tests.database.test_database import failure
 from toolkit.database import errors
 from toolkit.database.database import Database
 from toolkit.database.rows import Row
@@ -123,6 +123,8 @@ async def test_one_whose_parameter_raises_anything_fails_alone(opens: Open) -> N
         def utcoffset(self, _: datetime | None) -> timedelta:
             raise LookupError("no such zone")
 
+        dst = tzname = utcoffset  # type: ignore[assignment] # neither is asked for
+
     database = await opens(deadline_seconds=5)
     sql = "SELECT {moment}::timestamptz"
     moment = datetime(2026, 1, 1, tzinfo=UTC)
@@ -130,7 +132,9 @@ async def test_one_whose_parameter_raises_anything_fails_alone(opens: Open) -> N
         await database.query(sql, moment=moment)
     moments = [moment, moment.replace(tzinfo=Nowhere()), moment]
     with held(database):
-        waited = DeferredList([database.one(sql, moment=one) for one in moments], consumeErrors=True)
+        waited = DeferredList(
+            [database.one(sql, moment=one) for one in moments], consumeErrors=True
+        )
     outcomes: list[tuple[bool, Any]] = await waited
     assert [is_done for is_done, _ in outcomes] == [True, False, True]
     assert outcomes[1][1].type is LookupError
