@@ -12,14 +12,19 @@ from greenlet import getcurrent, greenlet
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
+from toolkit.database.driver import Done, Lanes
+from toolkit.database.errors import DatabaseError
+from toolkit.database.figures import Figures
 from toolkit.database.job import Job, Kind
 from toolkit.database.lane import Lane
 from toolkit.database.pace import TURN_SECONDS
 from toolkit.database.reading import Reading
 from toolkit.database.rows import Batch, Row
 from toolkit.database.session import Session, Values
+from toolkit.database.settings import DatabaseSettings
 from toolkit.database.sql import Statement, Statements
 from toolkit.database.threads import Threads
+from toolkit.database.work import Work
 from toolkit.database.worker import Worker
 
 Outcome = tuple[str, Any]
@@ -345,3 +350,118 @@ def stage(
         yield made
     finally:
         made.threads.finish()
+
+
+class SteppedLanes(Lanes):
+    """A lane that writes, one that reads and one for streams, on one Clock.
+
+    Attributes:
+        stages: All three, by the name of what they do.
+    """
+
+    def __init__(
+        self,
+        reactor: SteppedReactor,
+        done: Done,
+        writes: Callable[[Worker, Job], None] = post,
+        reads: Callable[[Worker, Job], None] = post,
+        readers: int = 1,
+    ) -> None:
+        self.stages = {
+            "writing": Stage(1, writes, done, reactor),
+            "reading": Stage(readers, reads, done, reactor),
+            "streaming": Stage(1, post, done, reactor),
+        }
+        self.writing, self.reading, self.streaming = (one.lane for one in self.stages.values())
+
+
+class Desk:
+    """The jobs of a database on a Clock, whose threads are stepped.
+
+    Args:
+        writes: What a thread does with a job that writes.
+        reads: What one does with a job that reads.
+        readers: The most threads that read.
+        settings: Those that are not as usual.
+
+    Attributes:
+        fares: What was told of connections: None where all is well again.
+        chance: What is drawn for the next wait.
+    """
+
+    def __init__(
+        self,
+        writes: Callable[[Worker, Job], None] = post,
+        reads: Callable[[Worker, Job], None] = post,
+        readers: int = 1,
+        **settings: Any,
+    ) -> None:
+        self.reactor = SteppedReactor()
+        self.fares: list[DatabaseError | None] = []
+        self.chance = 0.5
+        self.settings = DatabaseSettings(**settings)
+        self.work = Work(
+            self.reactor,
+            self.settings,
+            lambda done: SteppedLanes(self.reactor, done, writes, reads, readers),
+            self.fares.append,
+            lambda: self.chance,
+            Figures(),
+        )
+        lanes = self.work.lanes
+        assert isinstance(lanes, SteppedLanes)
+        self.stages = lanes.stages
+        self.writing = lanes.stages["writing"]
+        self.reading = lanes.stages["reading"]
+        self.streaming = lanes.stages["streaming"]
+
+    def begin(
+        self,
+        call: Callable[[Any], Any] = lambda _: "done",
+        kind: Kind = Kind.TRANSACTION,
+        seconds: float = 30.0,
+        name: str = "a job",
+    ) -> Job:
+        return self.work.begin(call, kind, name, seconds)
+
+    def standing(self, call: Callable[[Any], Any] = lambda _: "done") -> Callable[[Any], Any]:
+        """A call, in the middle of which its thread stands still once."""
+
+        def stands(session: Any) -> Any:
+            self.writing.threads.stand()
+            return call(session)
+
+        return stands
+
+    def turn(self, seconds: float = 0.0) -> None:
+        self.reactor.advance(seconds)
+
+    def threads(self) -> None:
+        for one in self.stages.values():
+            one.threads.run()
+
+    def run(self, times: int = 1) -> None:
+        """Let the threads do all that they can, and the reactor hear of it."""
+        for _ in range(times):
+            self.threads()
+            self.turn()
+
+    def finish(self) -> None:
+        """Let each thread end, and the reactor hear of it."""
+        for one in self.stages.values():
+            one.threads.finish()
+        self.turn()
+
+
+@contextmanager
+def desk(
+    writes: Callable[[Worker, Job], None] = post,
+    reads: Callable[[Worker, Job], None] = post,
+    **settings: Any,
+) -> Iterator[Desk]:
+    """A Desk whose threads end with the test."""
+    made = Desk(writes, reads, **settings)
+    try:
+        yield made
+    finally:
+        made.finish()
