@@ -128,6 +128,7 @@ class MemorySession(Session):
 
     Attributes:
         kept: What was committed, in whichever connection.
+        rows: The batches that are fetched, up to an error: of one stream after another.
         commands: Those that were run.
         fails: What the next commands fail with, by the command.
         was_interrupted: How often.
@@ -144,7 +145,7 @@ class MemorySession(Session):
         self.was_interrupted = 0
         self.was_severed = 0
         self.is_ready = True
-        self.rows: list[Batch] = []
+        self.rows: list[list[Batch | BaseException]] = []
         self._levels: list[list[Any]] = []
         self._changes = 0
 
@@ -160,7 +161,7 @@ class MemorySession(Session):
         self._levels.clear()
 
     def _query(self, statement: Statement, values: Values) -> list[Row]:
-        return [row for batch in self.rows for row in batch]
+        return []
 
     def _execute(self, statement: Statement, values: Values) -> int:
         return self.write((statement.source, *values))
@@ -172,7 +173,10 @@ class MemorySession(Session):
         self, statement: Statement, values: Values, size: int
     ) -> Generator[Batch, None, None]:
         try:
-            yield from self.rows
+            for rows in self.rows.pop(0):
+                if isinstance(rows, BaseException):
+                    raise rows
+                yield rows
         finally:
             self.commands.append("CLOSE")
 

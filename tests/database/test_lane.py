@@ -97,6 +97,21 @@ def test_while_a_thread_gets_on_with_what_is_quick_no_other_is_woken() -> None:
         assert lane.threads.count == 2
 
 
+def test_what_came_just_before_the_look_is_given_the_time_of_one() -> None:
+    with stage(size=2) as lane:
+        lane.submit(lane.standing("slow"))
+        lane.run()
+        gone = lane.quick("gone")
+        lane.submit(gone)
+        lane.turn(TURN_SECONDS * 0.9)
+        lane.lane.withdraw(gone)
+        lane.submit(lane.quick("a"))
+        lane.turn(TURN_SECONDS * 0.2)
+        assert lane.threads.count == 1
+        lane.turn(TURN_SECONDS)
+        assert lane.threads.count == 2
+
+
 def test_the_look_ends_when_nothing_waits() -> None:
     with stage() as lane:
         lane.submit(lane.quick("a"))

@@ -76,7 +76,7 @@ class Schedule:
         number = len(self.jobs)
         call = self._does(outcomes, self.work.writing.threads.stand)
 
-        def writes(session: MemorySession) -> str:
+        def writes(session: MemorySession) -> Any:
             session.write(number)
             return call(session)
 
