@@ -18,6 +18,7 @@ class Watched:
         self.clock = Clock()
         self.jobs: dict[Job, None] = {}
         self.expired: list[str] = []
+        self.ends_others = False
         self.deadlines = Deadlines(self.clock, self.jobs.keys(), self._expire)
 
     def add(self, name: str, deadline: float) -> Job:
@@ -29,6 +30,8 @@ class Watched:
     def _expire(self, job: Job) -> None:
         self.expired.append(job.sql)
         del self.jobs[job]
+        if self.ends_others:
+            self.jobs.clear()
 
 
 def test_each_expires_at_its_own_time() -> None:
@@ -64,6 +67,16 @@ def test_a_deadline_that_was_put_off_is_kept() -> None:
     assert watched.expired == []
     watched.clock.advance(1.0)
     assert watched.expired == ["a"]
+
+
+def test_one_that_another_ends_does_not_expire() -> None:
+    watched = Watched()
+    for name in "ab":
+        watched.add(name, 10.0)
+    watched.ends_others = True
+    watched.clock.advance(10.0)
+    assert watched.expired == ["a"]
+    assert watched.clock.getDelayedCalls() == []
 
 
 def test_after_the_stop_there_is_no_timer() -> None:

@@ -11,9 +11,8 @@ import pytest
 import pytest_twisted
 from twisted.internet.defer import DeferredList, gatherResults
 
+from tests.database.calling import Gate, failure
 from tests.database.databases import Open
-from tests.database.test_database import failure
-from tests.database.test_limits import Gate
 from tests.processes import Start
 from toolkit.database import errors
 from toolkit.database.database import Database

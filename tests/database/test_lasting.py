@@ -8,8 +8,8 @@ import pytest
 import pytest_twisted
 from twisted.internet.defer import Deferred
 
+from tests.database.calling import failure
 from tests.database.databases import Open
-from tests.database.test_database import failure
 from toolkit.database.errors import MigrationError, StatementError
 from toolkit.database.lasting import lasting
 from toolkit.database.sql import Statements

@@ -8,8 +8,8 @@ import pytest
 import pytest_twisted
 from twisted.internet.defer import Deferred, gatherResults
 
+from tests.database.calling import failure
 from tests.database.databases import Open
-from tests.database.test_database import failure
 from tests.processes import Start
 from toolkit.database.errors import MigrationError, StatementError
 

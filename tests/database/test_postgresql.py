@@ -14,10 +14,10 @@ import pytest_twisted
 from twisted.internet.defer import Deferred, DeferredList, gatherResults
 from twisted.internet.task import LoopingCall, deferLater
 
+from tests.database.calling import failure
 from tests.database.cluster import cluster
 from tests.database.consumer import Consumer
 from tests.database.databases import Open
-from tests.database.test_database import failure
 from toolkit.database import errors
 from toolkit.database.database import Database
 from toolkit.database.settings import DatabaseSettings

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
 from typing import Any, cast
 
@@ -14,8 +15,8 @@ import pytest_twisted
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, gatherResults
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 
+from tests.database.calling import failure
 from tests.database.databases import Open
-from tests.database.test_database import failure
 from toolkit.database import errors
 from toolkit.database.database import Database
 from toolkit.database.rows import Row
@@ -98,6 +99,45 @@ async def test_one_whose_parameter_cannot_be_sent_fails_alone(opens: Open) -> No
     outcomes: list[tuple[bool, Any]] = await waited
     assert [is_done for is_done, _ in outcomes] == [True, False, False, True]
     assert all(isinstance(one.value, errors.DatabaseError) for ok, one in outcomes if not ok)
+
+
+@pytest_twisted.ensureDeferred
+async def test_one_whose_rows_cannot_be_read_fails_alone(opens: Open) -> None:
+    database = await opens(deadline_seconds=5)
+    sql = "SELECT {day}::text::date AS day"
+    for _ in range(5):
+        await database.query(sql, day="2026-01-01")
+    days = ["2026-01-02", "infinity", "2026-01-03", "10000-01-01"]  # Python's dates end before
+    with held(database):
+        waited = DeferredList([database.one(sql, day=day) for day in days], consumeErrors=True)
+    outcomes: list[tuple[bool, Any]] = await waited
+    assert [row["day"].day for is_done, row in outcomes if is_done] == [2, 3]
+    assert [is_done for is_done, _ in outcomes] == [True, False, True, False]
+    for _, outcome in (outcomes[1], outcomes[3]):
+        assert outcome.type is errors.StatementError
+
+
+@pytest_twisted.ensureDeferred
+async def test_one_whose_parameter_raises_anything_fails_alone(opens: Open) -> None:
+    class Nowhere(tzinfo):
+        def utcoffset(self, _: datetime | None) -> timedelta:
+            raise LookupError("no such zone")
+
+        dst = tzname = utcoffset  # type: ignore[assignment] # neither is asked for
+
+    database = await opens(deadline_seconds=5)
+    sql = "SELECT {moment}::timestamptz"
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    for _ in range(5):
+        await database.query(sql, moment=moment)
+    moments = [moment, moment.replace(tzinfo=Nowhere()), moment]
+    with held(database):
+        waited = DeferredList(
+            [database.one(sql, moment=one) for one in moments], consumeErrors=True
+        )
+    outcomes: list[tuple[bool, Any]] = await waited
+    assert [is_done for is_done, _ in outcomes] == [True, False, True]
+    assert outcomes[1][1].type is LookupError
 
 
 @pytest_twisted.ensureDeferred

@@ -12,10 +12,9 @@ import pytest_twisted
 from twisted.internet.defer import CancelledError
 from twisted.internet.task import deferLater
 
+from tests.database.calling import ENDLESS, answers, failure
 from tests.database.consumer import Consumer
 from tests.database.databases import Open
-from tests.database.test_database import failure
-from tests.database.test_limits import ENDLESS, answers
 from tests.database.test_postgresql import KILL_ALL
 from toolkit.concurrency import deferred
 from toolkit.database import errors

@@ -12,9 +12,8 @@ import pytest_twisted
 from twisted.internet.defer import CancelledError, DeferredList, gatherResults
 from twisted.internet.task import deferLater
 
+from tests.database.calling import ENDLESS, failure, held
 from tests.database.databases import Open
-from tests.database.test_database import failure
-from tests.database.test_limits import ENDLESS, Gate
 from toolkit.database import errors
 from toolkit.database.database import Database
 from toolkit.database.transaction import Transaction
@@ -35,11 +34,7 @@ async def test_what_waits_is_written_in_one_transaction(
     opens_at: Open, tmp_path: Path, reactor: Any
 ) -> None:
     database = await opened(opens_at, tmp_path)
-    gate = Gate()
-    first = database.transaction(gate.passes, reactor)
-    await gate.entered
     seen: list[bool] = []
-    calls = [database.execute("INSERT INTO t VALUES ({x})", x=x) for x in range(50)]
     with closing(sqlite3.connect(tmp_path / "test.db")) as other:
 
         def counts(_transaction: Transaction) -> None:
@@ -47,9 +42,9 @@ async def test_what_waits_is_written_in_one_transaction(
             with closing(sqlite3.connect(tmp_path / "test.db")) as inside:
                 seen.append(inside.execute("SELECT count(*) FROM t").fetchone() == (0,))
 
-        last = database.transaction(counts)
-        gate.open()
-        await first
+        async with held(database, reactor):
+            calls = [database.execute("INSERT INTO t VALUES ({x})", x=x) for x in range(50)]
+            last = database.transaction(counts)
         await last
         await gatherResults(calls)
         assert seen == [True]
@@ -61,22 +56,21 @@ async def test_in_a_group_one_that_fails_is_rolled_back_alone(
     opens_at: Open, tmp_path: Path, reactor: Any
 ) -> None:
     database = await opened(opens_at, tmp_path)
-    gate = Gate()
-    first = database.transaction(gate.passes, reactor)
-    await gate.entered
 
     def half(transaction: Transaction, x: int) -> None:
         transaction.execute("INSERT INTO t VALUES ({x})", x=x)
         transaction.execute("INSERT INTO t VALUES ({x})", x=x)
 
-    calls: list[Any] = [database.execute("INSERT INTO t VALUES (1)"), database.transaction(half, 2)]
-    calls += [
-        database.execute("INSERT INTO t VALUES (1)"),
-        database.execute("INSERT INTO t VALUES (3)"),
-    ]
-    outcomes: Any = DeferredList(calls, consumeErrors=True)
-    gate.open()
-    await first
+    async with held(database, reactor):
+        calls: list[Any] = [
+            database.execute("INSERT INTO t VALUES (1)"),
+            database.transaction(half, 2),
+        ]
+        calls += [
+            database.execute("INSERT INTO t VALUES (1)"),
+            database.execute("INSERT INTO t VALUES (3)"),
+        ]
+        outcomes: Any = DeferredList(calls, consumeErrors=True)
     assert [is_done for is_done, _ in await outcomes] == [True, False, False, True]
     assert await numbers(database) == [1, 3]
 
@@ -86,19 +80,15 @@ async def test_one_that_takes_the_whole_transaction_along_does_not_take_the_othe
     opens_at: Open, tmp_path: Path, reactor: Any
 ) -> None:
     database = await opened(opens_at, tmp_path)
-    gate = Gate()
-    first = database.transaction(gate.passes, reactor)
-    await gate.entered
-    insert = "INSERT {} INTO t VALUES ({})"
-    calls = [
-        database.execute(insert.format("", 1)),
-        database.execute(insert.format("", 2)),
-        database.execute(insert.format("OR ROLLBACK", 1)),  # SQLite ends the transaction
-        database.execute(insert.format("", 3)),
-    ]
-    outcomes = DeferredList(calls, consumeErrors=True)
-    gate.open()
-    await first
+    async with held(database, reactor):
+        insert = "INSERT {} INTO t VALUES ({})"
+        calls = [
+            database.execute(insert.format("", 1)),
+            database.execute(insert.format("", 2)),
+            database.execute(insert.format("OR ROLLBACK", 1)),  # SQLite ends the transaction
+            database.execute(insert.format("", 3)),
+        ]
+        outcomes = DeferredList(calls, consumeErrors=True)
     assert [is_done for is_done, _ in await outcomes] == [True, True, False, True]
     assert await numbers(database) == [1, 2, 3]
 
@@ -108,18 +98,14 @@ async def test_a_statement_that_fails_halfway_and_keeps_the_first_half_is_undone
     opens_at: Open, tmp_path: Path, reactor: Any
 ) -> None:
     database = await opened(opens_at, tmp_path)
-    gate = Gate()
-    first = database.transaction(gate.passes, reactor)
-    await gate.entered
-    calls: list[Any] = [
-        database.execute("INSERT INTO t VALUES (1)"),
-        database.execute("INSERT OR FAIL INTO t VALUES (5), (6), (1)"),
-        database.execute("INSERT INTO t VALUES (2), (3), (1)"),
-        database.execute("INSERT INTO t VALUES (4)"),
-    ]
-    outcomes: Any = DeferredList(calls, consumeErrors=True)
-    gate.open()
-    await first
+    async with held(database, reactor):
+        calls: list[Any] = [
+            database.execute("INSERT INTO t VALUES (1)"),
+            database.execute("INSERT OR FAIL INTO t VALUES (5), (6), (1)"),
+            database.execute("INSERT INTO t VALUES (2), (3), (1)"),
+            database.execute("INSERT INTO t VALUES (4)"),
+        ]
+        outcomes: Any = DeferredList(calls, consumeErrors=True)
     assert [is_done for is_done, _ in await outcomes] == [True, False, False, True]
     assert await numbers(database) == [1, 4]
 
@@ -132,17 +118,13 @@ async def test_a_constraint_that_the_commit_checks_fails_only_whom_it_concerns(
     await database.execute(
         "CREATE TABLE child (x INTEGER REFERENCES t (x) DEFERRABLE INITIALLY DEFERRED)"
     )
-    gate = Gate()
-    first = database.transaction(gate.passes, reactor)
-    await gate.entered
-    calls = [
-        database.execute("INSERT INTO t VALUES (1)"),
-        database.execute("INSERT INTO child VALUES (9)"),
-        database.execute("INSERT INTO child VALUES (1)"),
-    ]
-    outcomes = DeferredList(calls, consumeErrors=True)
-    gate.open()
-    await first
+    async with held(database, reactor):
+        calls = [
+            database.execute("INSERT INTO t VALUES (1)"),
+            database.execute("INSERT INTO child VALUES (9)"),
+            database.execute("INSERT INTO child VALUES (1)"),
+        ]
+        outcomes = DeferredList(calls, consumeErrors=True)
     found: Any = await outcomes
     assert [is_done for is_done, _ in found] == [True, False, True]
     assert found[1][1].type is errors.ForeignKeyViolation
@@ -154,16 +136,12 @@ async def test_one_that_is_interrupted_in_a_group_leaves_the_others_written(
     opens_at: Open, tmp_path: Path, reactor: Any
 ) -> None:
     database = await opened(opens_at, tmp_path, slow_seconds=30)
-    gate = Gate()
-    first = database.transaction(gate.passes, reactor)
-    await gate.entered
-    calls = [database.execute("INSERT INTO t VALUES ({x})", x=x) for x in range(3)]
-    endless = database.execute(
-        f"INSERT INTO t {ENDLESS.replace('SELECT count(*)', 'SELECT i + 9')}"
-    )
-    calls += [database.execute("INSERT INTO t VALUES ({x})", x=x) for x in range(3, 6)]
-    gate.open()
-    await first
+    async with held(database, reactor):
+        calls = [database.execute("INSERT INTO t VALUES ({x})", x=x) for x in range(3)]
+        endless = database.execute(
+            f"INSERT INTO t {ENDLESS.replace('SELECT count(*)', 'SELECT i + 9')}"
+        )
+        calls += [database.execute("INSERT INTO t VALUES ({x})", x=x) for x in range(3, 6)]
     await deferLater(reactor, 0.2)
     endless.cancel()
     assert isinstance(await failure(endless), CancelledError)
@@ -176,19 +154,15 @@ async def test_a_bug_in_one_function_fails_that_one_call(
     opens_at: Open, tmp_path: Path, reactor: Any
 ) -> None:
     database = await opened(opens_at, tmp_path)
-    gate = Gate()
-    first = database.transaction(gate.passes, reactor)
-    await gate.entered
 
     def ends(_: Transaction) -> None:
         raise SystemExit("no")
 
-    before = database.execute("INSERT INTO t VALUES (1)")
-    ending = database.transaction(ends)
-    after = database.execute("INSERT INTO t VALUES (2)")
-    gate.open()
+    async with held(database, reactor):
+        before = database.execute("INSERT INTO t VALUES (1)")
+        ending = database.transaction(ends)
+        after = database.execute("INSERT INTO t VALUES (2)")
     assert [await one for one in (before, after)] == [1, 1]
-    assert await first == "through"
     try:
         await ending
     except SystemExit as error:
@@ -206,18 +180,6 @@ async def test_what_cannot_run_in_a_transaction_runs_outside(
     vacuum = database.execute("VACUUM")
     await gatherResults([*writes, vacuum])
     assert len(await numbers(database)) == 20
-
-
-@pytest_twisted.ensureDeferred
-async def test_the_file_is_as_durable_as_the_settings_say(opens_at: Open, tmp_path: Path) -> None:
-    database = await opened(opens_at, tmp_path)
-    found = [
-        (await database.one(f"PRAGMA {name}"))[0]
-        for name in ("journal_mode", "synchronous", "foreign_keys")
-    ]
-    assert found == ["wal", 2, 1]
-    other = await opens_at(f"sqlite:{tmp_path / 'other.db'}", synchronous="normal")
-    assert (await other.one("PRAGMA synchronous"))[0] == 1
 
 
 @pytest_twisted.ensureDeferred

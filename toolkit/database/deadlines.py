@@ -50,6 +50,7 @@ class Deadlines:
         self._timer = None
         now = self._clock.seconds()
         for job in [job for job in self._jobs if job.deadline <= now]:
-            self._expired(job)
+            if job in self._jobs:  # who was told of another's may have ended it
+                self._expired(job)
         if self._jobs:
             self.watch(min(self._jobs, key=lambda job: job.deadline))

@@ -48,6 +48,7 @@ class Feed:
         ended: Whether no more will come.
         error: Why, if that was not the end of the rows.
         news: Told when a batch has come, or the end.
+        wanted: What the thread is told: True to fetch one more batch, False to fetch no more.
     """
 
     def __init__(self, work: Work, settings: DatabaseSettings, seconds: float) -> None:
@@ -55,10 +56,10 @@ class Feed:
         self.ended = False
         self.error: BaseException | None = None
         self.news = Waiting()
+        self.wanted: SimpleQueue[bool] = SimpleQueue()
         self._work = work
         self._settings = settings
         self._seconds = seconds
-        self._wanted: SimpleQueue[bool] = SimpleQueue()
         self._over = Waiting()
         self._job: Job | None = None
         self._closed = False
@@ -83,7 +84,7 @@ class Feed:
                     if session.job is not None:
                         session.job.spent = True
                     self._work.call(self._arrived, rows)
-                    if not self._wanted.get():
+                    if not self.wanted.get():
                         raise Interrupted("it was closed")
                 return []
             except ReadOnly as error:
@@ -95,7 +96,7 @@ class Feed:
 
         job = self._work.begin(fetch, Kind.READ, statement.source, self._seconds, lane)
         self._job = job
-        job.on_doom = lambda: self._wanted.put(False)
+        job.on_doom = lambda: self.wanted.put(False)
         job.on_stop = self._stops
         job.result.addCallbacks(self._end, self._fail)
 
@@ -103,7 +104,7 @@ class Feed:
         """The next batch, which has come; one more is fetched."""
         rows = self.fetched.pop(0)
         self._extend(self._seconds)
-        self._wanted.put(True)
+        self.wanted.put(True)
         return rows
 
     def close(self) -> Deferred[None] | None:
@@ -126,7 +127,7 @@ class Feed:
             self._work.call(self.close)
 
     def _arrived(self, rows: Batch) -> None:
-        if self._closed:  # it was on its way already
+        if self._closed or self.ended:  # it was on its way already
             return
         self.fetched.append(rows)
         self.news.tell()

@@ -125,11 +125,12 @@ class Lane:
         self._deliver()
         with self.lock:
             taken, self._looked = self._taken - self._looked, self._taken
-            if not self.waiting:
+            if self.waiting:
+                has_waited = self.waiting[0].since <= self._reactor.seconds() - TURN_SECONDS
+                if has_waited and taken < 1 / QUICK:
+                    self._wake_one()
+            elif not self.outcomes:  # there may be some since the others were told
                 return
-            has_waited = self.waiting[0].since <= self._reactor.seconds() - TURN_SECONDS
-            if has_waited and taken < 1 / QUICK:
-                self._wake_one()
         self._look_soon()
 
     def _look_soon(self) -> None:
@@ -199,9 +200,10 @@ class Lane:
         finally:
             self._delivering = False
         with self.lock:
-            if not self.waiting:
+            if self.waiting:
+                self._wake(self._slow)
+            elif not self.outcomes:
                 return
-            self._wake(self._slow)
         self._look_soon()
 
     # In a worker's thread

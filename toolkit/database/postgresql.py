@@ -177,7 +177,8 @@ class PostgreSQLSession(Session):
             reason: run alone, each gives its own.
         """
         cursors: list[psycopg.Cursor[Any]] = []
-        with suppress(*ERRORS), self.connection.pipeline():
+        # Whatever one raises, by its parameters or by its rows, is its own, not that of the others.
+        with suppress(Exception), self.connection.pipeline():
             for reading in readings:
                 cursor = self.connection.cursor()
                 cursor.execute(reading.statement.text, reading.values)
@@ -188,7 +189,10 @@ class PostgreSQLSession(Session):
             result = cursor.pgresult
             if result is None or result.status != ExecStatus.TUPLES_OK:
                 break
-            found.append(self._fetched(cursor))
+            rows = None
+            with suppress(Exception):
+                rows = self._fetched(cursor)
+            found.append(rows)
         return found + [None] * (len(readings) - len(found))
 
     def _execute(self, statement: Statement, values: Values) -> int:

@@ -171,6 +171,7 @@ class Work:
 
     def give_up(self, job: Job, error: DatabaseError) -> None:
         """Wait no longer for a thread."""
+        job.lane.doom(job, error)  # it may be run once more, its first commit having failed
         job.lane.sever(job)
         if job.step is Step.COMMITTING:
             error = errors.OutcomeUnknown(
@@ -206,7 +207,8 @@ class Work:
             job.conflicts += 1
         else:
             self._turns.leave(job)
-        if isinstance(error, DatabaseError) and not job.result.called and not self._closed:
+        is_wanted = not (job.result.called or job.late or self._closed)
+        if isinstance(error, DatabaseError) and is_wanted:
             now = self._reactor.seconds()
             delay = delay_of(job, error, self._settings, now, self._chance())
             if delay is not None:

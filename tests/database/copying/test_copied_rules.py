@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import pytest_twisted
 
+from tests.database.calling import failure
 from tests.database.databases import Open
-from tests.database.test_database import failure
 from toolkit.contacts import STEPS, Contacts
 from toolkit.database.copying.copied import CopyFailed
 from toolkit.database.copying.copy import copy_database

@@ -13,8 +13,8 @@ import pytest
 import pytest_twisted
 from twisted.internet.defer import CancelledError
 
+from tests.database.calling import failure
 from tests.database.databases import Open
-from tests.database.test_database import failure
 from tests.processes import Start
 from toolkit.database.copying.copied import CopyFailed
 from toolkit.database.copying.copy import copy_database

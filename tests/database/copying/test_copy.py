@@ -12,8 +12,8 @@ import pytest
 import pytest_twisted
 from hypothesis import HealthCheck, given, settings, strategies as some
 
+from tests.database.calling import failure
 from tests.database.databases import Open
-from tests.database.test_database import failure
 from toolkit.database.copying.copy import CopyFailed, copy_database
 from toolkit.database.database import Database
 

@@ -1,0 +1,58 @@
+"""A transaction is kept whole or not at all, and its calls are for its function alone."""
+
+from __future__ import annotations
+
+import pytest
+import pytest_twisted
+
+from tests.database.calling import failure, with_people
+from tests.database.databases import Open
+from toolkit.database import errors
+from toolkit.database.transaction import Transaction
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_transaction_is_kept_whole_or_not_at_all(opens: Open) -> None:
+    database = await with_people(await opens())
+
+    def birthday(transaction: Transaction, name: str, *, fails: bool) -> int:
+        transaction.execute("UPDATE people SET age = age + 1 WHERE name = {name}", name=name)
+        if fails:
+            raise LookupError("no cake")
+        age: int = transaction.one("SELECT age FROM people WHERE name = {name}", name=name)["age"]
+        return age
+
+    assert await database.transaction(birthday, "ann", fails=False) == 32
+    assert str(await failure(database.transaction(birthday, "ann", fails=True))) == "no cake"
+    assert (await database.one("SELECT age FROM people WHERE id = 1"))[0] == 32
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_savepoint_undoes_only_what_is_in_it(opens: Open) -> None:
+    database = await with_people(await opens())
+
+    def adds(transaction: Transaction) -> str:
+        transaction.execute("INSERT INTO people VALUES (3, 'eve', 5)")
+        try:
+            with transaction.savepoint():
+                transaction.execute("INSERT INTO people VALUES (4, 'max', 5)")
+                transaction.execute_many(
+                    "INSERT INTO people VALUES (5, {name}, 5)", [{"name": "ann"}]
+                )
+        except errors.UniqueViolation as error:
+            assert transaction.maybe_one("SELECT 1 FROM people WHERE id = 4") is None
+            return error.code
+        return "kept"
+
+    assert await database.transaction(adds) == "unique-violation"
+    rows = await database.query("SELECT name FROM people ORDER BY id")
+    assert [row["name"] for row in rows] == ["ann", "ben", "eve"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_transaction_that_has_ended_does_nothing(opens: Open) -> None:
+    database = await opens()
+    left: list[Transaction] = []
+    await database.transaction(left.append)
+    with pytest.raises(errors.Closed, match="the transaction has ended"):
+        left[0].execute("CREATE TABLE t (x INTEGER)")
