@@ -366,3 +366,18 @@ def test_after_the_close_nothing_is_taken_and_nothing_tried_again() -> None:
         assert result_of(quiet) is None
         work.work.end_watch()
         assert work.reactor.getDelayedCalls() == []
+
+
+def test_the_outcome_of_a_statement_that_commits_itself_and_hangs_is_unknown() -> None:
+    def sends(worker: Worker, job: Job) -> None:
+        job.commits_itself = True
+        worker.post(job, job.call(cast(Any, worker.session)))
+
+    with desk(sends) as work:
+        job = work.begin(work.standing(), seconds=1.0, name="pays")
+        work.run()
+        work.turn(1.0)
+        work.turn(GRACE_SECONDS)
+        assert isinstance(error_in(job), errors.OutcomeUnknown)
+        work.run()
+        at_rest(work)

@@ -10,6 +10,8 @@ import pytest
 from tests.database.stepped import Stage, stage
 from toolkit.database.errors import Interrupted, Unavailable
 from toolkit.database.job import Job, Kind, Step
+from toolkit.database.lane import MOST_LOOKS
+from toolkit.database.pace import TURN_SECONDS
 from toolkit.database.worker import Worker
 
 
@@ -227,3 +229,31 @@ def test_a_thread_that_ends_closes_its_connection() -> None:
         lane.threads.run()
         assert lane.threads.closed == [1]
         assert lane.lane.workers[0].session is None
+
+
+def hangs_together(worker: Worker, job: Job) -> None:
+    """Serves what is quick with those beside it, which stand still until they are interrupted."""
+    assert worker.session is not None
+    if job.is_quick and worker.take_beside():
+        jobs = [job, *worker.beside]
+        while not worker.session.was_interrupted:  # type: ignore[attr-defined] # it is the test's
+            worker.lane.threads.stand()  # type: ignore[attr-defined] # they are stepped
+        worker.put_back(jobs)
+    else:
+        worker.post(job, "alone")
+
+
+def test_those_that_hang_together_are_parted_after_a_while_and_run_alone() -> None:
+    with stage(serve=hangs_together) as lane:
+        lane.submit(*[lane.quick(name) for name in "abc"])
+        lane.run()
+        for _ in range(MOST_LOOKS - 1):
+            lane.turn(TURN_SECONDS)
+        lane.run()
+        assert (lane.told, lane.sessions[0].was_interrupted) == ([], 0)
+        for _ in range(MOST_LOOKS):
+            lane.turn(TURN_SECONDS)
+            lane.run()
+        assert lane.told == [(name, "alone") for name in "abc"]
+        assert lane.sessions[0].was_interrupted == 1
+        assert not lane.reactor.getDelayedCalls()
