@@ -10,7 +10,7 @@ import pytest
 from tests.database.stepped import Stage, stage
 from toolkit.database.errors import Interrupted, Unavailable
 from toolkit.database.job import Job, Kind, Step
-from toolkit.database.lane import MOST_LOOKS
+from toolkit.database.lane import MOST_LOOKS, REFUSED_SECONDS
 from toolkit.database.pace import TURN_SECONDS
 from toolkit.database.worker import Worker
 
@@ -257,3 +257,37 @@ def test_those_that_hang_together_are_parted_after_a_while_and_run_alone() -> No
         assert lane.told == [(name, "alone") for name in "abc"]
         assert lane.sessions[0].was_interrupted == 1
         assert not lane.reactor.getDelayedCalls()
+
+
+def test_where_no_more_connections_are_granted_those_that_are_there_do_it_all() -> None:
+    with stage(size=3) as lane:
+        lane.submit(lane.standing("a"))
+        lane.run()
+        lane.cannot_open = [Unavailable("too many connections")] * 2
+        lane.submit(lane.job("b"), lane.job("c"))
+        for number in (1, 2):
+            lane.threads.step(number)
+        lane.turn()
+        assert (lane.told, lane.threads.count) == ([], 1)
+        lane.submit(lane.job("d"))  # no other connection is asked for so soon
+        lane.run()
+        lane.run()
+        assert sorted(lane.answered) == ["a", "b", "c", "d"]
+        lane.turn(REFUSED_SECONDS)
+        lane.cannot_open = []
+        lane.submit(lane.standing("e"), lane.job("f"))
+        lane.run()
+        assert lane.answered[-1] == "f"
+        assert lane.threads.opened == 2
+
+
+def test_who_waits_for_work_is_woken_for_what_no_connection_was_granted_for() -> None:
+    with stage(size=2) as lane:
+        lane.submit(lane.standing("a"))
+        lane.run()
+        lane.cannot_open = [Unavailable("too many connections")]
+        lane.submit(lane.job("b"))
+        lane.threads.step(0)  # it has done its job, and rests
+        lane.threads.step(1)
+        lane.run()
+        assert sorted(lane.answered) == ["a", "b"]
