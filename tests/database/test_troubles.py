@@ -26,6 +26,7 @@ def logged() -> Iterator[list[LogEvent]]:
 def test_the_first_is_told_and_the_others_are_counted(logged: list[LogEvent]) -> None:
     clock = Clock()
     troubles = Troubles(clock)
+    troubles.tells = True
     for number in range(5):
         troubles.note(errors.DiskFull(f"no room for {number}"))
         clock.advance(1)
@@ -39,6 +40,7 @@ def test_the_first_is_told_and_the_others_are_counted(logged: list[LogEvent]) ->
 
 def test_each_kind_is_told_by_itself(logged: list[LogEvent]) -> None:
     troubles = Troubles(Clock())
+    troubles.tells = True
     for kind in (errors.ReadOnly, errors.Busy, errors.ReadOnly, errors.DeadlinePassed):
         troubles.note(kind("so it is"))
     assert [formatEvent(event) for event in logged] == [
@@ -60,5 +62,12 @@ def test_each_kind_is_told_by_itself(logged: list[LogEvent]) -> None:
 def test_what_is_of_the_one_who_asked_or_told_elsewhere_is_not(
     logged: list[LogEvent], error: Exception
 ) -> None:
-    Troubles(Clock()).note(error)
+    troubles = Troubles(Clock())
+    troubles.tells = True
+    troubles.note(error)
+    assert logged == []
+
+
+def test_what_fails_the_start_is_not(logged: list[LogEvent]) -> None:
+    Troubles(Clock()).note(errors.Corrupt("it is no database"))
     assert logged == []

@@ -115,6 +115,8 @@ class Database(Calls, Service):
         if self._health.state == "stopped":  # no Group looks after it
             self._health.become("ready")
         self._recovery.start()
+        if self._work is not None:  # it may have been stopped meanwhile
+            self._work.troubles.tells = True
 
     @deferred
     async def stopService(self) -> None:

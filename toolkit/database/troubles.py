@@ -29,11 +29,15 @@ class Troubles:
 
     Args:
         clock: The reactor.
+
+    Attributes:
+        tells: Whether it logs: not what fails the start, which tells of it.
     """
 
     _log = Logger()
 
     def __init__(self, clock: IReactorTime) -> None:
+        self.tells = False
         self._clock = clock
         self._told: dict[str, float] = {}
         self._counts: dict[str, int] = {}
@@ -44,7 +48,7 @@ class Troubles:
         Args:
             error: With what.
         """
-        if not isinstance(error, _KINDS):
+        if not self.tells or not isinstance(error, _KINDS):
             return
         code, now = error.code, self._clock.seconds()
         count = self._counts[code] = self._counts.get(code, 0) + 1

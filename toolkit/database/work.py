@@ -63,7 +63,7 @@ class Work:
         self._turns = Turns(lambda job: job.lane.submit(job, first=True))
         self._deadlines = Deadlines(reactor, self.unfinished.keys(), self._expired)
         self._quiet = Waiting()
-        self._troubles = Troubles(reactor)
+        self.troubles = Troubles(reactor)
         self._closed = False
         self._is_away = False
 
@@ -99,7 +99,7 @@ class Work:
                 f"{self._settings.max_waiting} calls of the database wait already; try again "
                 "later, ask for less at once, or set max_waiting higher"
             )
-            self._troubles.note(full)
+            self.troubles.note(full)
             result.errback(full)
         else:
             self.unfinished[job] = None
@@ -233,7 +233,7 @@ class Work:
     def fail(self, job: Job, error: BaseException) -> None:
         """Answer a job with an error."""
         self.figures.failed += 1
-        self._troubles.note(error)
+        self.troubles.note(error)
         self._end(job)
         if not job.result.called:
             job.result.errback(error)
