@@ -69,8 +69,7 @@ class LimitedRequest(Request):
             method=self.method.decode("latin-1"),
             path=self.path.decode("latin-1"),
         )
-        if not (self.finished or self._disconnected):
-            send_error(self, INTERNAL)
+        send_error(self, INTERNAL)
         return reason
 
     def connectionLost(self, reason: Any) -> None:
