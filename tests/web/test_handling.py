@@ -39,17 +39,24 @@ def test_what_changes_nothing_may_be_asked_for_again(caller: Caller) -> None:
 
 
 def test_a_canceller_that_raises_is_logged_and_its_request_answered(
-    notes: Notes, caller: Caller, logged: list[LogEvent]
+    logged: list[LogEvent],
 ) -> None:
+    app = Klein()
+
     def broken(_: object) -> None:
         raise RuntimeError("it cannot be cancelled")
 
-    notes.waiting = Deferred(broken)
-    peer = caller.sends("GET", "/wait")
+    @app.route("/", methods=["GET"])
+    @as_json()
+    def root(request: Any) -> Deferred[Any]:
+        return Deferred(broken)
+
+    caller = Caller(app)
+    peer = caller.sends("GET", "/")
     caller.clock.advance(31)
     assert [one.status for one in answers_in(peer.received)] == [503]
     peer.close()
-    caller.sends("GET", "/wait").vanish()
+    caller.sends("GET", "/").vanish()
     assert len(failures_in(logged)) == 2
 
 
