@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.logger import LogEvent
 
 from tests.web.calls import Caller
-from tests.web.notes import Notes
+from tests.web.notes import Notes, Which
 from toolkit.testing import failures_in
 from toolkit.web.handler import answers_json, as_json
 
@@ -61,12 +61,34 @@ def test_a_bug_is_logged_and_not_shown(
         ("/notes?author=a&author=b", "query: author: given 2 times"),
         ("/notes?author=a&auther=b", "query: auther: unknown field; did you mean 'author'?"),
         ("/notes?author=%ff", "query: it is not UTF-8"),
+        ("/notes?author=a&most", "query: most: expected int, got str"),
+        ("/notes?author=a&tag;most=3", "query: tag;most: unknown field; did you mean 'most'?"),
     ],
 )
 def test_a_wrong_query_is_told_by_its_field(caller: Caller, target: str, sentence: str) -> None:
     answer = caller.asks("GET", target)
     assert (answer.status, answer.code) == (400, "invalid-query")
     assert answer.json["error"] == sentence
+
+
+def test_only_an_ampersand_is_between_two_values_of_a_query(caller: Caller) -> None:
+    assert caller.asks("GET", "/notes?author=a;most=3&&tag=b;c&").json == {
+        "author": "a;most=3",
+        "most": 10,
+        "tags": ["b;c"],
+    }
+
+
+def test_a_query_has_nothing_of_a_form() -> None:
+    app = Klein()
+
+    @app.route("/", methods=["POST"])
+    @as_json(query=Which)
+    def root(request: Any, query: Which) -> Any:
+        return [query.author, query.most]
+
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert Caller(app).asks("POST", "/?author=a", b"author=b&most=3", form).json == ["a", 10]
 
 
 @pytest.mark.parametrize(

@@ -38,9 +38,7 @@ def test_what_changes_nothing_may_be_asked_for_again(caller: Caller) -> None:
     peer.close()
 
 
-def test_a_canceller_that_raises_is_logged_and_its_request_answered(
-    logged: list[LogEvent],
-) -> None:
+def test_a_canceller_that_raises_is_logged_and_its_request_answered(logged: list[LogEvent]) -> None:
     app = Klein()
 
     def broken(_: object) -> None:

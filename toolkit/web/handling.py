@@ -47,7 +47,7 @@ def answer_failure(request: Any, failure: Failure) -> None:
     send_error(request, error or INTERNAL)
 
 
-def _for_the_peer(error: BaseException) -> HttpError | None:
+def _for_the_peer(error: BaseException | None) -> HttpError | None:
     """What the peer is told of an exception; None of a bug."""
     if isinstance(error, HTTPException) and error.code is not None:
         code = error.name.lower().replace(" ", "-")

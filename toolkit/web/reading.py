@@ -10,6 +10,7 @@ from msgspec import inspect
 
 from toolkit.web.errors import BadRequest, UnsupportedMediaType
 from toolkit.web.mistakes import Mistakes
+from toolkit.web.parameters import parameters
 
 T = TypeVar("T")
 
@@ -85,14 +86,15 @@ class Query(Generic[T]):
         self._lists = {field.encode_name for field in fields if _is_list(field.type)}
 
     def read(self, request: Any) -> T:
-        """The query of a request.
+        """The query of a request, and nothing of its body.
 
         Raises:
             BadRequest: It is not such a record (code `invalid-query`).
         """
         values: dict[str, str | list[str]] = {}
+        query: bytes = request.uri.partition(b"?")[2]
         try:
-            for raw, given in request.args.items():
+            for raw, given in parameters(query).items():
                 name = raw.decode("utf-8")
                 texts = [one.decode("utf-8") for one in given]
                 if name not in self._lists and name in self._mistakes.names and len(texts) > 1:

@@ -8,7 +8,6 @@ MALFORMED = Refusal(400, "malformed-request", "the request is not HTTP/1.1 as RF
 NO_HOST = Refusal(400, "invalid-host", "the request must name one host in one valid Host header")
 TOO_SLOW = Refusal(408, "request-timeout", "the request did not come in time")
 BODY_TOO_LARGE = Refusal(413, "body-too-large", "the body is larger than this server reads")
-TOO_MANY_FIELDS = Refusal(413, "too-many-fields", "the form has more fields than this server reads")
 URI_TOO_LONG = Refusal(414, "uri-too-long", "the first line is longer than this server reads")
 HEAD_TOO_LARGE = Refusal(431, "head-too-large", "the headers are more than this server reads")
 UNKNOWN_CODING = Refusal(

@@ -23,6 +23,7 @@ from toolkit.web.errors import BadRequest, HttpError, NotFound
 from toolkit.web.handler import answers_json
 from toolkit.web.handling import Handling, answer, answer_failure
 from toolkit.web.identity import request_id
+from toolkit.web.request import LimitedRequest
 from toolkit.web.site import WebSettings, serving
 
 # RFC 9110 §9.1 and RFC 5789: what is known, though there may be no route for it.
@@ -81,6 +82,7 @@ class JsonResource(Resource):
     """
 
     isLeaf = True
+    reads_forms = False  # but for a route that is Klein's own, when that is found
 
     def __init__(self, clock: IReactorTime, app: Any, handler_seconds: float = 30.0) -> None:
         super().__init__()
@@ -139,6 +141,8 @@ class JsonResource(Resource):
         endpoint = rule.endpoint
         if answers_json(self._app.endpoints[endpoint]):
             return self._app.execute_endpoint(endpoint, request, **values)
+        if isinstance(request, LimitedRequest):
+            request.read_form()
         self._kleins_own.render(request)
         return _RENDERED
 
