@@ -62,6 +62,7 @@ def test_a_bug_is_logged_and_not_shown(
         ("/notes?author=a&author=b", "query: author: given 2 times"),
         ("/notes?author=a&auther=b", "query: auther: unknown field; did you mean 'author'?"),
         ("/notes?author=%ff", "query: it is not UTF-8"),
+        ("/notes?author=a&=1", "query: '': unknown field"),
         ("/notes?author=a&most", "query: most: expected int, got str"),
         ("/notes?author=a&tag;most=3", "query: tag;most: unknown field; did you mean 'most'?"),
     ],
