@@ -73,6 +73,13 @@ def test_a_peer_that_leaves_cancels_the_handler(notes: Notes, caller: Caller) ->
     assert caller.clock.getDelayedCalls() == []
 
 
+def test_a_peer_that_ends_its_side_of_the_connection_has_left(notes: Notes, caller: Caller) -> None:
+    peer = caller.sends("GET", "/wait")
+    peer.send_eof()
+    assert notes.was_cancelled
+    assert peer.received == b""
+
+
 def test_a_write_that_has_begun_is_finished_when_the_peer_leaves(
     notes: Notes, caller: Caller
 ) -> None:
