@@ -17,6 +17,12 @@ class Slow(Resource):
         super().__init__()
         self.requests: list[Any] = []
 
+    def render(self, request: Any) -> Any:
+        if request.method in (b"GET", b"HEAD", b"POST"):
+            return super().render(request)
+        request.setResponseCode(501)  # Twisted's own page for it warns that it is deprecated
+        return b""
+
     def render_GET(self, request: Any) -> int:
         self.requests.append(request)
         return NOT_DONE_YET

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from typing import Any
 
 import pytest
 from klein import Klein
+from twisted.internet.defer import Deferred
 from twisted.logger import LogEvent
 
-from tests.web.calls import Answered, Caller
+from tests.web.calls import Answered, Caller, answers_in
 from toolkit.database.rows import row_class
 from toolkit.testing import failures_in
 from toolkit.web.answers import BytesResponse, JsonResponse
-from toolkit.web.errors import NotFound
+from toolkit.web.errors import HttpError, NotFound
 from toolkit.web.handler import as_json
 
 
@@ -97,6 +99,10 @@ def test_a_status_that_has_no_body_is_sent_without_one(status: int) -> None:
         JsonResponse(1, "200"),  # type: ignore[arg-type]
         JsonResponse(1, 42),
         JsonResponse(1, 200, {"A": 3}),  # type: ignore[dict-item]
+        JsonResponse(1, 200, {"A": "\udcff"}),
+        JsonResponse("abc", 200, {"Content-Length": "1"}),
+        JsonResponse("abc", 200, {"Transfer-Encoding": "chunked"}),
+        JsonResponse("abc", 200, {"Connection": "close"}),
         BytesResponse("text"),  # type: ignore[arg-type]
     ],
 )
@@ -104,6 +110,96 @@ def test_what_is_no_answer_is_an_internal_error(value: Any, logged: list[LogEven
     answer = answered(value)
     assert (answer.status, answer.code) == (500, "internal-error")
     assert len(failures_in(logged)) == 1
+
+
+def test_a_header_that_is_for_the_server_to_set_is_named_in_the_log(logged: list[LogEvent]) -> None:
+    assert answered(JsonResponse(1, 200, {"Content-length": "9"})).headers["content-length"] != "9"
+    [failure] = failures_in(logged)
+    assert "the header Content-length is for the server" in str(failure["log_failure"].value)
+
+
+class Mute(HttpError):
+    """Its own code fails."""
+
+    @property
+    def body(self) -> bytes:
+        raise RuntimeError("no body")
+
+
+def changed(**attributes: Any) -> HttpError:
+    """An error that can be sent no more: it was changed after it was made."""
+    error = HttpError("a", "b", 404)
+    for name, value in attributes.items():
+        setattr(error, name, value)
+    return error
+
+
+UNSENDABLE = [
+    *[changed(status=status) for status in ("404", 99, 1000, None)],
+    *[changed(headers={"A": value}) for value in (5, "\udcff")],
+    changed(headers={"content-encoding": "gzip", "\n": ""}),
+    changed(code="\udcff"),
+    changed(code=object()),
+    Mute("a"),
+]
+
+
+class Unsendable:
+    """Handlers whose error cannot be sent."""
+
+    app = Klein()
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+        self.waiting: Deferred[None] = Deferred()
+
+    @app.route("/plain")
+    @as_json()
+    def plain(self, request: Any) -> None:
+        raise self.error
+
+    @app.route("/coroutine")
+    @as_json()
+    async def coroutine(self, request: Any) -> None:
+        await self.waiting
+        raise self.error
+
+    @app.route("/deferred")
+    @as_json()
+    def deferred(self, request: Any) -> Deferred[None]:
+        return self.waiting.addCallback(lambda _: self.plain(request))
+
+
+@pytest.mark.parametrize("path", ["/plain", "/coroutine", "/deferred"])
+@pytest.mark.parametrize("error", [*UNSENDABLE, SystemExit(3), CancelledError(), GeneratorExit()])
+def test_no_request_is_left_without_an_answer(
+    path: str, error: BaseException, logged: list[LogEvent]
+) -> None:
+    app = Unsendable(error)
+    peer = Caller(app.app).sends("GET", path)
+    app.waiting.callback(None)
+    [answer] = answers_in(peer.received)
+    assert (answer.status, answer.code) == (500, "internal-error")
+    assert "content-encoding" not in answer.headers
+    assert len(failures_in(logged)) == 1
+    peer.send(b"GET /next HTTP/1.1\r\nHost: a\r\n\r\n")  # the connection serves on
+    assert len(answers_in(peer.received)) == 2
+    peer.close()
+
+
+def test_what_cannot_be_answered_at_all_is_cut_off(logged: list[LogEvent]) -> None:
+    app = Klein()
+
+    @app.route("/")
+    @as_json()
+    def root(request: Any) -> str:
+        request.etag = 5  # which breaks every head
+        return "a"
+
+    peer = Caller(app).sends("GET", "/")
+    assert not peer.connected
+    assert peer.received == b""
+    assert failures_in(logged)
 
 
 def test_a_header_cannot_begin_another() -> None:

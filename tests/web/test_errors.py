@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -34,6 +37,40 @@ from toolkit.web.errors import (
 def test_an_error_has_a_status_and_a_code(error: HttpError, status: int, code: str) -> None:
     assert (error.status, error.code) == (status, code)
     assert msgspec.json.decode(error.body) == {"error": "a", "code": code}
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "said"),
+    [
+        ((None,), TypeError, "expected a message of text, found None"),
+        ((b"x",), TypeError, "expected a message of text, found b'x'"),
+        (("x", 7), TypeError, "expected a code of text, found 7"),
+        (("x", "\udcff"), ValueError, "expected a code that is a word in ASCII"),
+        (("x", "no word"), ValueError, "expected a code that is a word in ASCII, found 'no word'"),
+        (("x", "c", "404"), TypeError, "expected a status from 300 to 599, found '404'"),
+        *[
+            (("x", "c", status), ValueError, f"a status from 300 to 599, found {status}")
+            for status in (0, 99, 200, 204, 600, 1000)
+        ],
+        (("x", "c", 429, {"Retry-After": 5}), TypeError, "expected a header of text"),
+        (("x", "c", 429, {"Content-Length": "5"}), ValueError, "is for the server to set"),
+    ],
+)
+def test_an_error_that_cannot_be_sent_cannot_be_made(
+    given: tuple[Any, ...], kind: type[Exception], said: str
+) -> None:
+    with pytest.raises(kind) as caught:
+        HttpError(*given)
+    assert said in str(caught.value)
+
+
+def test_a_status_may_be_pythons_own() -> None:
+    assert HttpError("a", "b", HTTPStatus.NOT_FOUND).status == 404
+
+
+def test_half_a_character_in_a_message_is_shown() -> None:
+    error = HttpError("there is no \udcff, \ud800, é or \n")
+    assert msgspec.json.decode(error.body)["error"] == "there is no \\udcff, \\ud800, é or \n"
 
 
 def test_what_a_peer_is_told_of_a_bug_is_nothing_of_it() -> None:

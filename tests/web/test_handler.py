@@ -10,9 +10,10 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.logger import LogEvent
 
 from tests.web.calls import Caller
-from tests.web.notes import Notes
+from tests.web.notes import Notes, Which
+from toolkit.errors import ToolkitError
 from toolkit.testing import failures_in
-from toolkit.web.handler import answers_json, as_json
+from toolkit.web.handler import answers_json, as_json, check_routes
 
 
 def test_an_app_without_an_instance_is_served() -> None:
@@ -61,12 +62,35 @@ def test_a_bug_is_logged_and_not_shown(
         ("/notes?author=a&author=b", "query: author: given 2 times"),
         ("/notes?author=a&auther=b", "query: auther: unknown field; did you mean 'author'?"),
         ("/notes?author=%ff", "query: it is not UTF-8"),
+        ("/notes?author=a&=1", "query: '': unknown field"),
+        ("/notes?author=a&most", "query: most: expected int, got str"),
+        ("/notes?author=a&tag;most=3", "query: tag;most: unknown field; did you mean 'most'?"),
     ],
 )
 def test_a_wrong_query_is_told_by_its_field(caller: Caller, target: str, sentence: str) -> None:
     answer = caller.asks("GET", target)
     assert (answer.status, answer.code) == (400, "invalid-query")
     assert answer.json["error"] == sentence
+
+
+def test_only_an_ampersand_is_between_two_values_of_a_query(caller: Caller) -> None:
+    assert caller.asks("GET", "/notes?author=a;most=3&&tag=b;c&").json == {
+        "author": "a;most=3",
+        "most": 10,
+        "tags": ["b;c"],
+    }
+
+
+def test_a_query_has_nothing_of_a_form() -> None:
+    app = Klein()
+
+    @app.route("/", methods=["POST"])
+    @as_json(query=Which)
+    def root(request: Any, query: Which) -> Any:
+        return [query.author, query.most]
+
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert Caller(app).asks("POST", "/?author=a", b"author=b&most=3", form).json == ["a", 10]
 
 
 @pytest.mark.parametrize(
@@ -161,3 +185,64 @@ def test_what_is_marked_is_what_was_made_by_as_json() -> None:
     assert answers_json(as_json()(handler))
     assert not answers_json(handler)
     assert as_json()(handler).__name__ == "handler"
+
+
+class Methods:
+    """Handlers that are methods of an instance."""
+
+    def root(self, request: Any) -> str:
+        return "a"
+
+
+def test_a_method_of_an_instance_may_be_a_handler() -> None:
+    app = Klein()
+    app.route("/")(as_json()(Methods().root))
+    assert Caller(app).asks("GET", "/").json == "a"
+
+
+def test_as_json_above_a_route_is_told_when_the_app_is_served() -> None:
+    class Wrong:
+        app = Klein()
+
+        @as_json()
+        @app.route("/wrong")
+        def wrong(self, request: Any) -> Any:
+            return {"a": 1}
+
+    with pytest.raises(ToolkitError) as caught:
+        Caller(Wrong().app)
+    assert str(caught.value).endswith(
+        "Wrong.wrong: @as_json stands above the route /wrong, which does not see it; "
+        "write it below @app.route"
+    )
+
+
+def test_a_variable_of_a_path_has_another_name_than_what_as_json_gives() -> None:
+    app = Klein()
+
+    with app.subroute("/sub") as sub:
+
+        @sub.route("/<body>/<query>", methods=["POST"])
+        @as_json(body=dict)
+        def clash(request: Any, body: Any, query: str) -> Any:
+            return body
+
+    with pytest.raises(ToolkitError) as caught:
+        check_routes(app)
+    assert str(caught.value).endswith(
+        "clash: 'body' is both in the path /sub/<body>/<query> and given by @as_json; "
+        "name it otherwise in the path"
+    )
+
+
+def test_a_variable_may_have_the_name_of_what_as_json_does_not_give() -> None:
+    app = Klein()
+
+    @app.route("/<body>", branch=True)
+    @app.route("/own/<query>")
+    @as_json()
+    def free(request: Any, body: str = "", query: str = "") -> Any:
+        return [body, query]
+
+    assert Caller(app).asks("GET", "/a").json == ["a", ""]
+    assert Caller(app).asks("GET", "/own/a").json == ["", "a"]

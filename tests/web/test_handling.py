@@ -30,6 +30,34 @@ def test_a_handler_that_takes_too_long_is_cancelled_and_answered_for(
     peer.close()
 
 
+def test_what_changes_nothing_may_be_asked_for_again(caller: Caller) -> None:
+    peer = caller.sends("GET", "/wait")
+    caller.clock.advance(31)
+    [answer] = answers_in(peer.received)
+    assert answer.json["error"] == "there was no answer within 30 s"
+    peer.close()
+
+
+def test_a_canceller_that_raises_is_logged_and_its_request_answered(logged: list[LogEvent]) -> None:
+    app = Klein()
+
+    def broken(_: object) -> None:
+        raise RuntimeError("it cannot be cancelled")
+
+    @app.route("/", methods=["GET"])
+    @as_json()
+    def root(request: Any) -> Deferred[Any]:
+        return Deferred(broken)
+
+    caller = Caller(app)
+    peer = caller.sends("GET", "/")
+    caller.clock.advance(31)
+    assert [one.status for one in answers_in(peer.received)] == [503]
+    peer.close()
+    caller.sends("GET", "/").vanish()
+    assert len(failures_in(logged)) == 2
+
+
 def test_an_answer_in_time_leaves_no_timer(notes: Notes, caller: Caller) -> None:
     peer = caller.sends("GET", "/wait")
     notes.waiting.callback("late")
@@ -43,6 +71,13 @@ def test_a_peer_that_leaves_cancels_the_handler(notes: Notes, caller: Caller) ->
     peer.vanish()
     assert notes.was_cancelled
     assert caller.clock.getDelayedCalls() == []
+
+
+def test_a_peer_that_ends_its_side_of_the_connection_has_left(notes: Notes, caller: Caller) -> None:
+    peer = caller.sends("GET", "/wait")
+    peer.send_eof()
+    assert notes.was_cancelled
+    assert peer.received == b""
 
 
 def test_a_write_that_has_begun_is_finished_when_the_peer_leaves(
@@ -70,6 +105,10 @@ def test_a_write_that_takes_too_long_is_answered_for_and_goes_on(
     caller.clock.advance(31)
     [answer] = answers_in(peer.received)
     assert (answer.status, answer.code) == (503, "handler-deadline")
+    assert answer.json["error"] == (
+        "there was no answer within 30 s; what was asked for may still be done: "
+        "look before you ask again"
+    )
     assert not notes.was_cancelled
     notes.waiting.callback(None)
     assert len(answers_in(peer.received)) == 1

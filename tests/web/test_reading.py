@@ -10,7 +10,6 @@ import msgspec
 import pytest
 from hypothesis import given, strategies as st
 from msgspec import Meta
-from twisted.web.http import parse_qs
 from twisted.web.http_headers import Headers
 
 from toolkit.web.errors import BadRequest, UnsupportedMediaType
@@ -33,7 +32,7 @@ class Request:
     """As much of a request as is read."""
 
     def __init__(self, query: bytes = b"", body: bytes = b"") -> None:
-        self.args: Any = parse_qs(query, 1)
+        self.uri = b"/?" + query
         self.content = io.BytesIO(body)
         self.requestHeaders = Headers({b"content-type": [b"application/json"]})
 

@@ -12,6 +12,7 @@ from tests.web.calls import Caller, answers_in
 from tests.web.notes import Notes
 from toolkit.web import refusals
 from toolkit.web.errors import Refusal
+from toolkit.web.refusals import MALFORMED
 from toolkit.web.resource import JsonSettings
 
 
@@ -61,6 +62,57 @@ def test_what_the_site_refuses_is_an_error_in_json_too(
     assert answer.headers["content-length"] == str(len(answer.body))
     assert len(answer.headers["x-request-id"]) == 16
     assert answer.headers["connection"] == "close"
+
+
+POST = b"POST /notes HTTP/1.1\r\nHost: a\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "sentence"),
+    [
+        (
+            POST + b"Content-Length: 1\r\nContent-Length: 1\r\n\r\n",
+            "it tells twice where its body ends",
+        ),
+        (
+            POST + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "it tells twice where its body ends",
+        ),
+        (POST + b"Content-Length: 1, 1\r\n\r\n", "its Content-Length is not one number"),
+        (
+            POST + b"Transfer-Encoding: chunked\r\n\r\nx\r\n",
+            "a chunk of its body is not as RFC 9112 has it",
+        ),
+        (POST + b" folded\r\n\r\n", "a line of its head begins with a blank"),
+        (POST + b"Content-Length: 1\r\nno colon\r\n\r\n", MALFORMED.sentence),
+        (
+            "GET /é HTTP/1.1\r\nHost: a\r\n\r\n".encode(),
+            "its first line is not ASCII; percent-encode what is not",
+        ),
+        (
+            b"GET http://[/notes HTTP/1.1\r\nHost: a\r\n\r\n",
+            "its target is neither a path that begins with / nor a URL of http or https",
+        ),
+        (b"nonsense\r\n\r\n", MALFORMED.sentence),
+    ],
+)
+def test_which_rule_was_broken_is_told_where_it_is_known(
+    caller: Caller, sent: bytes, sentence: str
+) -> None:
+    peer = caller.connects()
+    peer.send(sent)
+    assert not peer.connected
+    [answer] = answers_in(peer.received)
+    assert (answer.status, answer.code) == (400, "malformed-request")
+    assert answer.json["error"] == sentence
+
+
+def test_there_is_no_tunnel(caller: Caller) -> None:
+    peer = caller.connects()
+    peer.send(b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n")
+    assert not peer.connected
+    [answer] = answers_in(peer.received)
+    assert (answer.status, answer.code) == (501, "no-proxy")
 
 
 @pytest.mark.parametrize(

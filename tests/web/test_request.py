@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from klein import Klein
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent
 from twisted.web.resource import Resource
@@ -36,19 +37,106 @@ def test_a_body_within_the_limit_is_read(peer: Peer, size: int) -> None:
     peer.close()
 
 
+class Fields(Resource):
+    """Answers with the fields of its form, or of its query."""
+
+    isLeaf = True
+
+    def render(self, request: Any) -> bytes:
+        assert request.content.tell() == 0
+        return repr(request.args).encode()
+
+
+PART = b"--cut\r\nContent-Disposition: form-data; name=a\r\n\r\nx\r\n"
+URLENCODED = "application/x-www-form-urlencoded"
+PARTS = "multipart/form-data; boundary=cut"
+
+
+def posts(site: LimitedSite, kind: str, body: bytes, target: str = "/?a=b") -> Peer:
+    """A connection that has sent a form."""
+    peer = connected(site)
+    head = f"POST {target} HTTP/1.1\r\nHost: a\r\nContent-Type: {kind}\r\nX-Request-ID: seven\r\n"
+    peer.send(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+    return peer
+
+
+@pytest.fixture
+def fields() -> LimitedSite:
+    return LimitedSite(Clock(), Fields(), WebSettings(access_log=False, max_form_fields=3))
+
+
 @pytest.mark.parametrize(
-    ("kind", "field", "status"),
+    ("kind", "body", "args"),
     [
-        ("application/x-www-form-urlencoded", b"a=b&", 415),
-        ("multipart/form-data; boundary=cut", b"--cut\r\nA: b\r\n\r\nx\r\n", 415),
+        (URLENCODED, b"c=d&c=e;f&g", {b"a": [b"b"], b"c": [b"d", b"e;f"], b"g": [b""]}),
+        (URLENCODED, b"a=c", {b"a": [b"c"]}),
+        (PARTS, PART * 3 + b"--cut--", {b"a": [b"x"] * 3}),
+        ("text/plain", b"c=d", {b"a": [b"b"]}),
     ],
 )
-def test_a_form_of_more_fields_than_allowed_is_refused_unread(
-    caller: Caller, kind: str, field: bytes, status: int
+def test_a_form_is_read_for_a_resource_of_any_kind(
+    fields: LimitedSite, kind: str, body: bytes, args: dict[bytes, list[bytes]]
 ) -> None:
-    most = field * 999 + (b"a=b" if field.endswith(b"&") else field + b"--cut--")
-    assert caller.asks("POST", "/notes", most, {"Content-Type": kind}).status == status
-    answer = caller.asks("POST", "/notes", field + most, {"Content-Type": kind})
+    peer = posts(fields, kind, body)
+    assert peer.received.endswith(b"\r\n\r\n" + repr(args).encode())
+    peer.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (URLENCODED, b"a=b&" * 3 + b"a=b"),
+        (PARTS, PART * 4 + b"--cut--"),
+        ("multipart/form-data; xboundary=zz; boundary=cut", PART * 4 + b"--cut--"),
+        ('multipart/form-data; x="boundary=zz"; boundary=cut', PART * 4 + b"--cut--"),
+    ],
+)
+def test_a_form_of_more_fields_than_allowed_is_refused_and_the_connection_serves_on(
+    fields: LimitedSite, kind: str, body: bytes
+) -> None:
+    peer = posts(fields, kind, body)
+    peer.send(GET)
+    refused, next_one = answers_in(peer.received)
+    assert (refused.status, refused.code) == (413, "too-many-fields")
+    assert refused.json["error"] == "the form has more than 3 fields"
+    assert refused.headers["x-request-id"] == "seven"
+    assert next_one.status == 200
+    peer.close()
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["multipart/form-data", "multipart/form-data; boundary=", 'multipart/form-data; boundary="'],
+)
+def test_a_form_that_is_none_is_an_error_in_json(fields: LimitedSite, kind: str) -> None:
+    peer = posts(fields, kind, b"--x\r\n\r\n\r\n--x--")
+    [answer] = answers_in(peer.received)
+    assert (answer.status, answer.code) == (400, "malformed-form")
+    peer.close()
+
+
+@pytest.mark.parametrize("kind", [URLENCODED, PARTS, "multipart/form-data"])
+@pytest.mark.parametrize("body", [b"", b"a=b&" * 2000, PART * 2000])
+def test_a_form_where_none_is_read_is_just_a_body(caller: Caller, kind: str, body: bytes) -> None:
+    answer = caller.asks("POST", "/notes", body, {"Content-Type": kind})
+    assert (answer.status, answer.code) == (415, "unsupported-media-type")
+    answer = caller.asks("POST", "/nothing", body, {"Content-Type": kind})
+    assert (answer.status, answer.code) == (404, "unknown-path")
+
+
+def test_a_route_that_is_kleins_own_has_its_form() -> None:
+    own = Klein()
+
+    @own.route("/own", methods=["POST"])
+    def form(request: Any) -> str:
+        return repr(request.args)
+
+    caller = Caller(own)
+    kind = {"Content-Type": URLENCODED}
+    peer = caller.sends("POST", "/own?c=d", b"a=b", kind)
+    assert b"{b'c': [b'd'], b'a': [b'b']}" in peer.received
+    peer.close()
+    answer = caller.asks("POST", "/own", b"a=b&" * 2000, kind)
     assert (answer.status, answer.code) == (413, "too-many-fields")
 
 
@@ -65,16 +153,6 @@ def test_options_of_the_server_itself_has_an_id(peer: Peer) -> None:
     assert (first.status, first.headers["x-request-id"]) == (204, "seven")
     assert re.fullmatch("[0-9a-f]{16}", second.headers["x-request-id"])
     peer.close()
-
-
-@pytest.mark.parametrize(
-    "kind",
-    ["multipart/form-data", "multipart/form-data; boundary=", 'multipart/form-data; boundary="'],
-)
-def test_a_form_that_is_none_is_an_error_in_json(caller: Caller, kind: str) -> None:
-    answer = caller.asks("POST", "/notes", b"--x\r\n\r\n\r\n--x--", {"Content-Type": kind})
-    assert answer.status in (400, 415)
-    assert answer.code in ("malformed-request", "unsupported-media-type")
 
 
 def test_a_resource_that_raises_is_told_in_json_and_logged(logged: list[LogEvent]) -> None:

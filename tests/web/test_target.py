@@ -39,6 +39,9 @@ def test_one_valid_host_is_named(hosts: list[bytes], version: bytes, is_named: b
         (b"GET", b"a", None),
         (b"CONNECT", b"example:443", None),
         (b"GET", b"ftp://example/", None),
+        (b"GET", b"http://[/users/ann", None),
+        (b"GET", b"http://a@example/", None),
+        (b"GET", b"http://[::1]:80/a", b"/a"),
     ],
 )
 def test_a_target_is_a_path_a_url_or_the_server(

@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
 from toolkit.web.encoding import encoded
-from toolkit.web.errors import HttpError
+from toolkit.web.errors import INTERNAL, HttpError
+from toolkit.web.headers import check_headers
+
+_log = Logger()
 
 _BODILESS = (204, 304)  # RFC 9110 §6.4.1
 _OF_ANOTHER_BODY = (b"content-encoding", b"content-range", b"etag", b"last-modified")
@@ -79,11 +85,13 @@ def send(request: Any, status: int, body: bytes, headers: Mapping[str, str]) -> 
 
     Raises:
         TypeError: The status, the body or a header is none.
+        ValueError: A header is none that can be sent, or it is for the server to set.
     """
     if not isinstance(status, int) or not 200 <= status <= 599:
         raise TypeError(f"expected a status from 200 to 599, found {status!r}")
     if not isinstance(body, bytes):
         raise TypeError(f"expected a body of bytes, found {type(body).__name__}")
+    check_headers(headers)
     set_header = request.responseHeaders.setRawHeaders
     set_header(b"cache-control", [b"no-store"])
     set_header(b"x-content-type-options", [b"nosniff"])
@@ -108,11 +116,27 @@ def send(request: Any, status: int, body: bytes, headers: Mapping[str, str]) -> 
 def send_error(request: Any, error: HttpError) -> None:
     """Answer a request with an error; one whose answer has begun is cut off, if it can be still.
 
+    It raises nothing: no request is left without an answer. An error that cannot be sent is
+    logged, and answered as one of the server; if that cannot be sent either, the connection is
+    closed.
+
     Args:
         request: A request of `twisted.web`.
         error: The error.
     """
-    if request.finished:
+    try:
+        _send_error(request, error)
+    except BaseException:  # noqa: BLE001 - an error is anybody's class, and there is no other net
+        tell(request, Failure())
+        try:
+            _send_error(request, INTERNAL)
+        except BaseException:  # noqa: BLE001 - likewise: what is left is the connection's end
+            tell(request, Failure())
+            request.loseConnection()
+
+
+def _send_error(request: Any, error: HttpError) -> None:
+    if request.finished or request.channel is None:
         return
     if request.startedWriting:
         request.loseConnection()
@@ -120,3 +144,18 @@ def send_error(request: Any, error: HttpError) -> None:
         for name in _OF_ANOTHER_BODY:
             request.responseHeaders.removeHeader(name)
         send(request, error.status, error.body, error.headers)
+
+
+def tell(request: Any, failure: Failure) -> None:
+    """Log why a request could not be answered.
+
+    Args:
+        request: The request.
+        failure: What was raised.
+    """
+    _log.failure(
+        "could not answer {method} {path}",
+        failure,
+        method=request.method.decode("latin-1"),
+        path=request.path.decode("latin-1"),
+    )

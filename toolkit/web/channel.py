@@ -17,10 +17,12 @@ from toolkit.web.refusals import (
     HEAD_TOO_LARGE,
     MALFORMED,
     NO_HOST,
+    NO_PROXY,
     OTHER_VERSION,
     TOO_SLOW,
     UNKNOWN_CODING,
     URI_TOO_LONG,
+    malformed,
 )
 from toolkit.web.request import LimitedRequest
 from toolkit.web.target import method_of_other_version, name_a_host, path_of
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from toolkit.web.site import LimitedSite, WebSettings
 
 _FRAMING = (b"Content-Length", b"Transfer-Encoding")
+_NO_TARGET = malformed("its target is neither a path that begins with / nor a URL of http or https")
 _MOST_DIGITS = 18  # of a length: Python takes a time to read very many, or refuses to
 
 
@@ -108,7 +111,7 @@ class LimitedChannel(HTTPChannel):
         if hosts != self._hosts and not name_a_host(hosts, self._version):
             self.refuse(NO_HOST)
         elif path is None:
-            self.refuse(MALFORMED)
+            self.refuse(NO_PROXY if self._command == b"CONNECT" else _NO_TARGET)
         elif self.length is not None and self.length > self.settings.max_body_bytes:
             self.refuse_body()
         else:
@@ -133,7 +136,7 @@ class LimitedChannel(HTTPChannel):
     def lineReceived(self, line: bytes) -> None:
         """A line of the head. One that is folded has another meaning to some (RFC 9112 §5.2)."""
         if line[:1] in (b" ", b"\t"):
-            self.refuse(MALFORMED)
+            self.refuse(malformed("a line of its head begins with a blank"))
         else:
             self._line = line
             HTTPChannel.lineReceived(self, line)
@@ -146,6 +149,10 @@ class LimitedChannel(HTTPChannel):
             self.refuse(UNKNOWN_CODING)
         elif data.isdigit() and len(data) > _MOST_DIGITS:
             self.refuse_body()
+        elif header == b"Content-Length" and not data.isdigit():
+            self.refuse(malformed("its Content-Length is not one number"))
+        elif self._transferDecoder is not None:
+            self.refuse(malformed("it tells twice where its body ends"))
         else:
             return bool(super()._maybeChooseTransferDecoder(header, data))
         return False
@@ -199,6 +206,10 @@ class LimitedChannel(HTTPChannel):
             self.refuse(HEAD_TOO_LARGE)
         elif method:
             self.refuse(OTHER_VERSION, method)
+        elif not self._command and not self._line.isascii():
+            self.refuse(malformed("its first line is not ASCII; percent-encode what is not"))
+        elif not self.line_mode:
+            self.refuse(malformed("a chunk of its body is not as RFC 9112 has it"))
         else:
             self.refuse(MALFORMED)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import NamedTuple
@@ -9,7 +10,9 @@ from typing import NamedTuple
 import msgspec
 
 from toolkit.errors import ToolkitError
+from toolkit.web.headers import check_headers
 
+_WORD = re.compile("[!-~]+")
 # As RFC 9110 has them; Python's are older before 3.13.
 _PHRASES = {413: "Content Too Large", 414: "URI Too Long"}
 
@@ -22,8 +25,14 @@ class HttpError(ToolkitError):
     Args:
         message: What was wrong, and what would be right.
         code: The stable word for this case; the class's own when it is left out.
-        status: The status; the class's own when it is left out.
+        status: The status, from 300 to 599; the class's own when it is left out.
         headers: More headers of the answer.
+
+    Raises:
+        TypeError: It could not be sent: the message, the code, the status or a header is not of
+            its type.
+        ValueError: Nor could it be: the code is no word, the status none of an error, or a header
+            none that may be set.
     """
 
     status = 500
@@ -39,11 +48,23 @@ class HttpError(ToolkitError):
         if status is not None:
             self.status = status
         self.headers = headers or {}
+        if not isinstance(message, str):
+            raise TypeError(f"expected a message of text, found {message!r}")
+        if not isinstance(self.code, str):
+            raise TypeError(f"expected a code of text, found {self.code!r}")
+        if _WORD.fullmatch(self.code) is None:
+            raise ValueError(f"expected a code that is a word in ASCII, found {self.code!r}")
+        if not isinstance(self.status, int):
+            raise TypeError(f"expected a status from 300 to 599, found {self.status!r}")
+        if not 300 <= self.status <= 599:
+            raise ValueError(f"expected a status from 300 to 599, found {self.status}")
+        check_headers(self.headers)
 
     @property
     def body(self) -> bytes:
-        """What the peer is told."""
-        return msgspec.json.encode({"error": str(self), "code": self.code})
+        """What the peer is told; half a character (of a file's name, say) is escaped."""
+        sentence = str(self).encode("utf-8", "backslashreplace").decode("utf-8")
+        return msgspec.json.encode({"error": sentence, "code": self.code})
 
 
 class BadRequest(HttpError):

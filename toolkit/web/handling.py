@@ -6,15 +6,15 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from werkzeug.exceptions import HTTPException
 
 from toolkit.log import log_context
-from toolkit.web.answers import send_error, send_value
+from toolkit.web.answers import send_error, send_value, tell
 from toolkit.web.errors import INTERNAL, HttpError, Unavailable
 
-_log = Logger()
+# RFC 9110 §9.2.1: they change nothing.
+_SAFE = (b"GET", b"HEAD", b"OPTIONS", b"TRACE")
 
 
 def answer(request: Any, value: Any) -> None:
@@ -26,7 +26,7 @@ def answer(request: Any, value: Any) -> None:
     """
     try:
         send_value(request, value)
-    except Exception:  # noqa: BLE001 - a handler may return anything
+    except BaseException:  # noqa: BLE001 - a handler may return anything
         answer_failure(request, Failure())
 
 
@@ -37,22 +37,22 @@ def answer_failure(request: Any, failure: Failure) -> None:
         request: The request.
         failure: What it raised.
     """
-    error = failure.value
-    if isinstance(error, HTTPException) and error.code is not None:
-        error = HttpError(str(error.description), error.name.lower().replace(" ", "-"), error.code)
-    if not isinstance(error, HttpError):
-        _tell(request, failure)
+    try:
+        error = _for_the_peer(failure.value)
+    except BaseException:  # noqa: BLE001 - an exception's own code runs in there
+        tell(request, Failure())
         error = INTERNAL
-    send_error(request, error)
+    if error is None:
+        tell(request, failure)
+    send_error(request, error or INTERNAL)
 
 
-def _tell(request: Any, failure: Failure) -> None:
-    _log.failure(
-        "could not answer {method} {path}",
-        failure,
-        method=request.method.decode("latin-1"),
-        path=request.path.decode("latin-1"),
-    )
+def _for_the_peer(error: BaseException | None) -> HttpError | None:
+    """What the peer is told of an exception; None of a bug."""
+    if isinstance(error, HTTPException) and error.code is not None:
+        code = error.name.lower().replace(" ", "-")
+        return HttpError(str(error.description), code, error.code)
+    return error if isinstance(error, HttpError) else None
 
 
 class Handling:
@@ -95,7 +95,7 @@ class Handling:
         if was_over:
             if failed and not outcome.check(CancelledError, HttpError):
                 with log_context(request_id=self._identity):
-                    _tell(self._request, outcome)
+                    tell(self._request, outcome)
             return
         if self._timer is not None:
             self._timer.cancel()
@@ -104,16 +104,23 @@ class Handling:
 
     def _late(self) -> None:
         self._is_over = True
-        self._result.cancel()
+        sentence = f"there was no answer within {self._seconds:g} s"
+        if self._request.method not in _SAFE:
+            sentence += "; what was asked for may still be done: look before you ask again"
         with log_context(request_id=self._identity):
-            send_error(
-                self._request,
-                Unavailable(f"there was no answer within {self._seconds:g} s", "handler-deadline"),
-            )
+            self._cancel()
+            send_error(self._request, Unavailable(sentence, "handler-deadline"))
 
     def _left(self, reason: Failure) -> None:
         if not self._is_over:
             self._is_over = True
             if self._timer is not None:
                 self._timer.cancel()
+            with log_context(request_id=self._identity):
+                self._cancel()
+
+    def _cancel(self) -> None:
+        try:
             self._result.cancel()
+        except Exception:  # noqa: BLE001 - a Deferred's canceller may raise anything
+            tell(self._request, Failure())

@@ -45,7 +45,8 @@ class Mistakes:
         where = where.rpartition("$")[2].rstrip("`").removeprefix(".")
         field = _FIELD.fullmatch(what)
         if field is not None:
-            place = f"{where}.{field['name']}" if where else field["name"]
+            name = field["name"] or "''"
+            place = f"{where}.{name}" if where else name
             if field["how"].startswith("missing"):
                 return f"{place}: it is missing"
             return f"{place}: unknown field{'' if where else nearest(field['name'], self.names)}"

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-import re
 import time
 from typing import Any
 
 from twisted.python.failure import Failure
+from twisted.web.resource import IResource
 from twisted.web.server import Request
 
 from toolkit.log import log_context
 from toolkit.web.access import GONE
 from toolkit.web.answers import send, send_error
-from toolkit.web.errors import INTERNAL
+from toolkit.web.errors import INTERNAL, HttpError
+from toolkit.web.form import form_fields
 from toolkit.web.identity import request_id
-from toolkit.web.refusals import TOO_MANY_FIELDS
-
-_BOUNDARY = re.compile(rb'boundary="?([^";,\s]+)', re.IGNORECASE)
+from toolkit.web.parameters import parameters
 
 
 class LimitedRequest(Request):
-    """A request whose body is refused (413) as soon as it is larger than allowed."""
+    """A request whose body is refused (413) as soon as it is larger than allowed.
+
+    Its form is read when its resource is found, unless that has `reads_forms = False`; the `args`
+    of any other request are its query's alone.
+    """
 
     channel: Any
+    args: dict[bytes, list[bytes]]
+    content: Any
     method: bytes
+    path: bytes
     uri: bytes
     is_logged = True  # but for the time between its end and that of its answer
 
@@ -32,33 +38,45 @@ class LimitedRequest(Request):
         self.began = time.monotonic()
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
-        """The request is whole."""
-        if command == b"POST" and self._has_too_many_fields():
-            self.channel.refuse(TOO_MANY_FIELDS, command, path)
-            return
+        """The request is whole. (Stock Request would read a form before it looks at the path.)"""
         self.is_logged = False
-        super().requestReceived(command, path, version)
-
-    def _has_too_many_fields(self) -> bool:
-        """Whether it is a form that takes long to read: Twisted's readers have no limit."""
-        most: int = self.channel.settings.max_form_fields
-        kind = (self.requestHeaders.getRawHeaders(b"content-type") or [b""])[0]
-        media = kind.partition(b";")[0].strip().lower()
-        if media not in (b"application/x-www-form-urlencoded", b"multipart/form-data"):
-            return False
-        assert self.content is not None  # the body has come
+        self.method, self.uri, self.clientproto = command, path, version
+        self.path, _, query = path.partition(b"?")
+        self.args = parameters(query) if query else {}
         self.content.seek(0)
-        form: bytes = self.content.read()
-        if media.startswith(b"application"):
-            return form.count(b"&") + form.count(b";") >= most
-        boundary = _BOUNDARY.search(kind)
-        return form.count(b"--" + boundary[1] if boundary else b"\n--") > most + 1
+        self.process()
+
+    def render(self, resrc: IResource) -> None:
+        """Ask the resource for the answer."""
+        if self.method == b"POST" and getattr(resrc, "reads_forms", True):
+            try:
+                self.read_form()
+            except HttpError as error:
+                with log_context(request_id=self._identified()):
+                    send_error(self, error)
+                return
+        super().render(resrc)
+
+    def read_form(self) -> None:
+        """Add the fields of the form to `args`, in place of parameters of the same name.
+
+        Raises:
+            HttpError: See `form_fields`.
+        """
+        kinds = self.requestHeaders.getRawHeaders(b"content-type")
+        if self.method == b"POST" and kinds:
+            most: int = self.channel.settings.max_form_fields
+            self.args.update(form_fields(kinds[0], self.content.read(), most))
+            self.content.seek(0)
+
+    def _identified(self) -> str:
+        identity = request_id(self.requestHeaders.getRawHeaders(b"x-request-id"))
+        self.responseHeaders.setRawHeaders(b"x-request-id", [identity])
+        return identity
 
     def _handleStar(self) -> None:
         """OPTIONS of the server itself (RFC 9110 §9.3.7); the channel lets no other method pass."""
-        identity = request_id(self.requestHeaders.getRawHeaders(b"x-request-id"))
-        self.responseHeaders.setRawHeaders(b"x-request-id", [identity])
-        with log_context(request_id=identity):
+        with log_context(request_id=self._identified()):
             send(self, 204, b"", {})
 
     def processingFailed(self, reason: Failure) -> Failure:
@@ -69,8 +87,7 @@ class LimitedRequest(Request):
             method=self.method.decode("latin-1"),
             path=self.path.decode("latin-1"),
         )
-        if not (self.finished or self._disconnected):
-            send_error(self, INTERNAL)
+        send_error(self, INTERNAL)
         return reason
 
     def connectionLost(self, reason: Any) -> None:

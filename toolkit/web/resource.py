@@ -20,9 +20,10 @@ from toolkit.service import Shared
 from toolkit.settings import Meta
 from toolkit.web.answers import JsonResponse
 from toolkit.web.errors import BadRequest, HttpError, NotFound
-from toolkit.web.handler import answers_json
+from toolkit.web.handler import answers_json, check_routes
 from toolkit.web.handling import Handling, answer, answer_failure
 from toolkit.web.identity import request_id
+from toolkit.web.request import LimitedRequest
 from toolkit.web.site import WebSettings, serving
 
 # RFC 9110 §9.1 and RFC 5789: what is known, though there may be no route for it.
@@ -60,6 +61,9 @@ def serving_json(shared: Shared, app: Any, settings: JsonSettings) -> IService:
 
     Returns:
         A service; see `serving`.
+
+    Raises:
+        ToolkitError: A route of the app would not do what it says.
     """
     return serving(shared, JsonResource(shared.reactor, app, settings.handler_seconds), settings)
 
@@ -78,12 +82,17 @@ class JsonResource(Resource):
         clock: The reactor, or in a test a Clock; it times the handlers.
         app: A Klein app.
         handler_seconds: How long a handler may take.
+
+    Raises:
+        ToolkitError: A route of the app would not do what it says; see `check_routes`.
     """
 
     isLeaf = True
+    reads_forms = False  # but for a route that is Klein's own, when that is found
 
     def __init__(self, clock: IReactorTime, app: Any, handler_seconds: float = 30.0) -> None:
         super().__init__()
+        check_routes(app)
         self._clock = clock
         self._app = app
         self._seconds = handler_seconds
@@ -139,6 +148,8 @@ class JsonResource(Resource):
         endpoint = rule.endpoint
         if answers_json(self._app.endpoints[endpoint]):
             return self._app.execute_endpoint(endpoint, request, **values)
+        if isinstance(request, LimitedRequest):
+            request.read_form()
         self._kleins_own.render(request)
         return _RENDERED
 

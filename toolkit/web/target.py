@@ -9,7 +9,9 @@ _HOST = re.compile(
     rb"(?:(?=.{1,254}(?::|$))%b(?:\.%b)*\.?|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{0,5})?"
     % (_LABEL, _LABEL)
 )
-_ABSOLUTE = re.compile(rb"https?://[^/?#]+(?P<path>/[^?#]*)?(?P<query>\?.*)?", re.IGNORECASE)
+_ABSOLUTE = re.compile(
+    rb"https?://(?P<host>[^/?#]+)(?P<path>/[^?#]*)?(?P<query>\?.*)?", re.IGNORECASE
+)
 _OTHER_VERSION = re.compile(rb"(?P<method>\S+) \S+ HTTP/[0-9]\.[0-9]")
 
 
@@ -36,7 +38,7 @@ def path_of(method: bytes, target: bytes) -> bytes | None:
         The path and query, or None if it is neither.
     """
     absolute = _ABSOLUTE.fullmatch(target)
-    if absolute is not None:
+    if absolute is not None and _HOST.fullmatch(absolute["host"]) is not None:
         return (absolute["path"] or b"/") + (absolute["query"] or b"")
     return target if target == b"*" and method == b"OPTIONS" else None
 
