@@ -9,7 +9,7 @@ import pytest_twisted
 from twisted.internet.defer import CancelledError
 
 from tests.database.databases import Open
-from tests.database.stepped import Desk, SteppedThreads, desk
+from tests.database.stepped import Desk, SteppedThreads, desk, error_in, fails_with
 from toolkit.database import errors
 from toolkit.database.job import Job, Kind
 from toolkit.database.retrying import MOST_SECONDS
@@ -29,28 +29,6 @@ async def test_a_slow_statement_is_logged_without_its_values(
     assert event["seconds"] > 0
     assert "hunter2" not in str(event)
     assert database.figures().slow >= 1
-
-
-def error_in(job: Job) -> BaseException:
-    """What a job has failed with."""
-    found: list[Any] = []
-    job.result.addErrback(lambda failure: found.append(failure.value))
-    assert found, "it has not failed"
-    error: BaseException = found[0]
-    return error
-
-
-def fails_with(*outcomes: BaseException | str) -> Any:
-    """A call that comes to one after another of these."""
-    left = list(outcomes)
-
-    def call(_session: object) -> str:
-        outcome = left.pop(0)
-        if isinstance(outcome, BaseException):
-            raise outcome
-        return outcome
-
-    return call
 
 
 def at_rest(work: Desk) -> None:
