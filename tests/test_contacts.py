@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_twisted
-from twisted.internet.defer import gatherResults
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import LogEvent
 
 from tests.database.databases import Open, opener, sqlite_url
-from toolkit.contacts import SAMPLE, Contacts, UnknownContact, UnknownUser, User
+from toolkit.contacts import SAMPLE, Contacts, InvalidUser, UnknownContact, UnknownUser, User
 from toolkit.database.database import Database
 from toolkit.database.errors import UniqueViolation
 
@@ -130,3 +131,72 @@ async def test_all_contacts_are_replaced_or_none(contacts: Contacts) -> None:
     assert await contacts.get_contacts("ann") == ["ben", "emil"]
     with pytest.raises(UnknownUser):
         await contacts.add_contact("zoe", "ann")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_user_that_is_added_and_removed_by_many_is_new_as_often_as_removed(
+    contacts: Contacts,
+) -> None:
+    new: list[bool] = []
+    removed = 0
+
+    async def puts(name: str) -> None:
+        for _ in range(20):
+            new.append(await contacts.put_user(User("zoe", name)))
+
+    async def removes() -> None:
+        nonlocal removed
+        for _ in range(20):
+            try:
+                await contacts.remove_user("zoe")
+                removed += 1
+            except UnknownUser:
+                pass
+
+    await gatherResults(
+        [Deferred.fromCoroutine(one) for name in "abcd" for one in (puts(name), removes())]
+    )
+    left = await contacts.get_user_name("zoe") != "(unknown)"
+    assert sum(new) == removed + left
+
+
+@pytest_twisted.ensureDeferred
+async def test_contacts_that_are_replaced_while_others_add_them_are_no_conflict(
+    contacts: Contacts,
+) -> None:
+    async def puts() -> None:
+        for _ in range(10):
+            await contacts.put_contacts("emil", ["ann", "ben", "cleo"])
+
+    async def adds(contact: str) -> None:
+        for _ in range(20):
+            with suppress(UniqueViolation):
+                await contacts.add_contact("emil", contact)
+            with suppress(UnknownContact):
+                await contacts.remove_contact("emil", contact)
+
+    await gatherResults(
+        [Deferred.fromCoroutine(one) for name in ("ann", "ben") for one in (puts(), adds(name))]
+    )
+    assert set(await contacts.get_contacts("emil")) <= {"ann", "ben", "cleo"}
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        User("x" * 65, "X"),
+        User("", "X"),
+        User("..", "X"),
+        User("a b", "X"),
+        User("x", ""),
+        User("x", "a\0b"),
+        User("x", "a\u202eb"),
+        User("x", "y" * 201),
+        User(5, "X"),  # type: ignore[arg-type]
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_what_no_user_can_be_like_is_refused(contacts: Contacts, user: User) -> None:
+    for change in (contacts.add_user, contacts.put_user):
+        with pytest.raises(InvalidUser, match="a username is 1 to 64 letters"):
+            await change(user)

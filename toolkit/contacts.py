@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 from twisted.internet.defer import Deferred
 
 from toolkit import concurrency
@@ -42,11 +44,34 @@ _ADD_CONTACT = "INSERT INTO contacts (username, contact) VALUES ({username}, {co
 _KNOWN = "SELECT username FROM users WHERE username = {username}"
 
 
+USERNAME = "1 to 64 letters, digits or any of . _ @ + -, but neither . nor .."
+"""What a username may be, in words."""
+
+Username = Annotated[
+    str, Meta(pattern=r"^(?!\.{1,2}\Z)[\w.@+-]{1,64}\Z", description=USERNAME)
+]  # of . and .. a client makes another path
+Name = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=200,
+        pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*\Z",
+        description="text without control characters",
+    ),
+]
+
+
 class User(msgspec.Struct, frozen=True):
     """Somebody."""
 
-    username: str
-    name: str
+    username: Username
+    name: Name
+
+
+class InvalidUser(ToolkitError):
+    """No user can be like that."""
+
+    code = "invalid-user"
 
 
 class UnknownUser(ToolkitError):
@@ -140,16 +165,26 @@ class Contacts:
 
     @deferred
     async def add_user(self, user: User) -> None:
-        """Add a user; UniqueViolation if there is one of that username."""
+        """Add a user; UniqueViolation if there is one of that username.
+
+        Raises:
+            InvalidUser: The username or the name is not what it may be.
+        """
+        _check_user(user)
         await self._database.execute(_ADD_USER, username=user.username, name=user.name)
 
-    def put_user(self, user: User) -> Deferred[bool]:
+    @deferred
+    async def put_user(self, user: User) -> bool:
         """Add a user, or give one another name.
 
         Returns:
             A Deferred: whether the user is new.
+
+        Raises:
+            InvalidUser: The username or the name is not what it may be.
         """
-        return self._database.transaction(_put_user, user)
+        _check_user(user)
+        return await self._database.transaction(_put_user, user)
 
     @deferred
     async def remove_user(self, username: str) -> None:
@@ -210,13 +245,22 @@ def _seed(transaction: Transaction) -> None:
 
 
 def _put_user(transaction: Transaction, user: User) -> bool:
-    is_new = transaction.maybe_one(_KNOWN, username=user.username) is None
-    transaction.execute(
-        f"{_ADD_USER} ON CONFLICT (username) DO UPDATE SET name = excluded.name",
-        username=user.username,
-        name=user.name,
-    )
-    return is_new
+    values = {"username": user.username, "name": user.name}
+    # What was changed tells whether the user is new, whatever others do meanwhile.
+    if transaction.execute(f"{_ADD_USER} ON CONFLICT (username) DO NOTHING", **values):
+        return True
+    transaction.execute("UPDATE users SET name = {name} WHERE username = {username}", **values)
+    return False
+
+
+def _check_user(user: User) -> None:
+    try:
+        msgspec.convert(msgspec.to_builtins(user), User)
+    except msgspec.ValidationError:
+        raise InvalidUser(
+            f"a username is {USERNAME}, a name 1 to 200 characters of text without control "
+            f"characters: not {user!r:.300}"
+        ) from None
 
 
 def _check(transaction: Transaction, usernames: Iterable[str]) -> None:
@@ -235,5 +279,6 @@ def _put_contacts(transaction: Transaction, username: str, contacts: Sequence[st
     _check(transaction, (username, *wanted))
     transaction.execute("DELETE FROM contacts WHERE username = {username}", username=username)
     transaction.execute_many(
-        _ADD_CONTACT, [{"username": username, "contact": contact} for contact in wanted]
+        f"{_ADD_CONTACT} ON CONFLICT (username, contact) DO NOTHING",  # another adds it meanwhile
+        [{"username": username, "contact": contact} for contact in wanted],
     )

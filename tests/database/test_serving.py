@@ -20,6 +20,7 @@ from tests.database.databases import Open
 from toolkit.database import errors
 from toolkit.database.database import Database
 from toolkit.database.rows import Row
+from toolkit.database.transaction import Transaction
 
 SLEEPS = "SELECT {number}::int AS number, pg_sleep({seconds}) AS slept"
 DIVIDES = "SELECT 100 / {number}::int AS result"
@@ -218,16 +219,16 @@ def logged() -> Iterator[list[LogEvent]]:
 async def test_a_slow_one_is_logged_with_how_many_were_sent_with_it(
     opens: Open, logged: list[LogEvent]
 ) -> None:
-    database = await warm(await opens(slow_seconds=0.2))
+    database = await warm(await opens(slow_seconds=0.1))
     with held(database):
-        slow = sleeping(database, 1, 0.3)
+        slow = sleeping(database, 1, 0.15)
         others = divided(database, [1, 2])
     await slow
     await gatherResults(others)
     lines = [formatEvent(event) for event in logged if "slow" in event.get("log_format", "")]
     assert len(lines) == 3
     assert all(
-        line.startswith("slow statement, or one of the 2 sent with it, 0.3") for line in lines
+        line.startswith("slow statement, or one of the 2 sent with it, 0.1") for line in lines
     )
     assert SLEEPS in lines[0]
 
@@ -242,3 +243,157 @@ async def test_many_that_are_quick_need_few_connections_and_slow_ones_get_their_
     sleeps = [database.query("SELECT pg_sleep({s})", s=0.3) for _ in range(8)]
     await gatherResults(sleeps)
     assert database.figures().connections == 8
+
+
+@pytest_twisted.ensureDeferred
+async def test_ones_that_fail_leave_nothing_behind_for_those_that_do_not(
+    opens_at: Open, postgresql: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    sql = "SELECT {text}::int AS number"
+    database = await opens_at(postgresql, connections=3)
+    for _ in range(3):
+        await database.query(sql, text="1")
+    for _ in range(5):
+        outcomes: list[tuple[bool, Any]] = await DeferredList(
+            [database.query(sql, text="bad" if n % 4 == 2 else "1") for n in range(100)],
+            consumeErrors=True,
+        )
+        assert [is_done for is_done, _ in outcomes] == [n % 4 != 2 for n in range(100)]
+    for _ in range(10):
+        rows = await gatherResults([database.one(sql, text="1") for _ in range(10)])
+        assert [row["number"] for row in rows] == [1] * 10
+    assert not caplog.records  # psycopg's own would show the values
+
+
+@pytest_twisted.ensureDeferred
+async def test_one_that_writes_though_it_reads_is_kept_when_it_is_acknowledged(opens: Open) -> None:
+    database = await opens()
+    await database.execute("CREATE TABLE t (x INTEGER)")
+    await database.execute(
+        "CREATE FUNCTION keeps(i INTEGER) RETURNS INTEGER LANGUAGE sql AS "
+        "$$ INSERT INTO t VALUES (i) RETURNING x $$"
+    )
+    for _ in range(9):
+        await database.query(DIVIDES, number=1)
+    keeps = "SELECT keeps({x}) AS kept"
+    for number in range(5):
+        await database.query(keeps, x=-number)
+    with held(database):
+        kept = [database.one(keeps, x=number) for number in range(1, 6)]
+        fails = database.one(DIVIDES, number=0)
+    assert [row["kept"] for row in await gatherResults(kept)] == [1, 2, 3, 4, 5]
+    assert isinstance(await failure(fails), errors.StatementError)
+    rows = await database.query("SELECT x FROM t WHERE x > 0 ORDER BY x")
+    assert [row["x"] for row in rows] == [1, 2, 3, 4, 5]
+
+
+@pytest_twisted.ensureDeferred
+async def test_one_that_waits_for_a_lock_does_not_hold_up_the_others(
+    opens_at: Open, postgresql: str
+) -> None:
+    database = await opens_at(postgresql, connections=2)
+    for table in ("held", "free"):
+        await database.execute(f"CREATE TABLE {table} (x INTEGER)")
+        for _ in range(9):
+            await database.query(f"SELECT x FROM {table}")
+    with closing(psycopg.connect(postgresql)) as other:
+        other.execute("LOCK TABLE held")
+        with held(database):
+            waits = database.query("SELECT x FROM held")
+            free = [database.query("SELECT x FROM free") for _ in range(20)]
+        assert await gatherResults(free) == [[]] * 20
+        assert not waits.called
+        other.rollback()
+    assert await waits == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_table_that_others_change_is_read_as_it_is_now(
+    opens_at: Open, postgresql: str
+) -> None:
+    database = await opens_at(postgresql, connections=2)
+    await database.execute("CREATE TABLE t (x INTEGER)")
+    everything, inserts = "SELECT * FROM t", "INSERT INTO t (x) VALUES (1) RETURNING *"
+    columns = ["x"]
+    for step in range(3):
+        for _ in range(10):
+            await gatherResults([database.query(everything) for _ in range(5)])
+            row = await database.one(inserts)
+            assert list(dict(row)) == columns
+            assert await database.transaction(lambda t: list(dict(t.query(everything)[0]))) == (
+                columns
+            )
+        columns.append(f"y{step}")
+        with closing(psycopg.connect(postgresql, autocommit=True)) as other:
+            other.execute(f"ALTER TABLE t ADD COLUMN y{step} INTEGER")
+    assert (await database.one("SELECT count(*) AS rows FROM t"))["rows"] == 30
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_python_cannot_read_is_told_and_what_was_written_with_it(opens: Open) -> None:
+    database = await opens()
+    await database.execute("CREATE TABLE t (d DATE)")
+    error = await failure(database.query("INSERT INTO t VALUES ('infinity') RETURNING d"))
+    assert isinstance(error, errors.StatementError)
+    assert "Python cannot read what it returns (what it writes, it has written)" in str(error)
+    assert (await database.one("SELECT count(*) AS rows FROM t"))["rows"] == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_lock_of_others_is_waited_for_so_long_and_then_told_as_such(
+    opens_at: Open, postgresql: str
+) -> None:
+    database = await opens_at(postgresql, busy_seconds=0.1)
+    await database.execute("CREATE TABLE t (x INTEGER)")
+    with closing(psycopg.connect(postgresql)) as other:
+        other.execute("LOCK TABLE t")
+        for call in (
+            database.execute("INSERT INTO t VALUES (1)"),
+            database.transaction(lambda t: t.execute("INSERT INTO t VALUES (1)")),
+        ):
+            assert isinstance(await failure(call), errors.Busy)
+
+
+def adds_if_missing(transaction: Transaction, name: str) -> bool:
+    if transaction.maybe_one("SELECT 1 FROM names WHERE name = {name}", name=name):
+        return False
+    transaction.execute("INSERT INTO names VALUES ({name})", name=name)
+    return True
+
+
+@pytest_twisted.ensureDeferred
+async def test_who_looks_before_it_writes_is_not_told_of_a_row_that_it_did_not_see(
+    opens_at: Open, postgresql: str
+) -> None:
+    database = await opens_at(postgresql)
+    await database.execute("CREATE TABLE names (name TEXT PRIMARY KEY)")
+    added = await gatherResults(
+        [database.transaction(adds_if_missing, name) for name in "abcd" for _ in range(10)]
+    )
+    assert sum(added) == 4
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_row_that_is_there_is_a_violation_all_the_same(
+    opens_at: Open, postgresql: str
+) -> None:
+    database = await opens_at(postgresql)
+    await database.execute("CREATE TABLE names (name TEXT PRIMARY KEY)")
+    inserts = "INSERT INTO names VALUES ('a')"
+    await database.execute(inserts)
+    call = database.transaction(lambda transaction: transaction.execute(inserts))
+    assert isinstance(await failure(call), errors.UniqueViolation)
+
+
+@pytest_twisted.ensureDeferred
+async def test_many_of_which_one_fails_are_no_line_of_the_drivers(
+    opens: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    database = await opens()
+    await database.execute("CREATE TABLE t (x INTEGER PRIMARY KEY)")
+    rows = [{"x": number % 900} for number in range(1000)]
+    for _ in range(2):
+        call = database.execute_many("INSERT INTO t VALUES ({x})", rows)
+        assert isinstance(await failure(call), errors.UniqueViolation)
+    assert await database.execute_many("INSERT INTO t VALUES ({x})", rows[:900]) == 900
+    assert not caplog.records

@@ -152,5 +152,5 @@ async def test_a_url_that_is_none_is_one_line_with_its_place(start: Start, site:
     assert await program.ended() == 1
     assert program.err == (
         f"toolkit: {site}:2: [database] url: expected sqlite:PATH, sqlite::memory: or "
-        'postgresql://HOST/NAME, found "mysql://x"\n'
+        'postgresql://HOST/NAME (there is no other kind), found "mysql://x"\n'
     )

@@ -57,6 +57,7 @@ class Job:
         attempts: How often it was begun.
         conflicts: How often of these the database chose it to fail.
         late: Whether its deadline has passed.
+        commits_itself: Whether what it does is kept though nothing commits it.
         spent: Whether it has given something already, and so cannot be tried again.
         on_doom: Called when it is doomed, if it may be waiting for something but the database.
         on_stop: Called at the database's stop, if it runs then.
@@ -74,6 +75,7 @@ class Job:
     share = 1.0
     is_quick = False
     late = False
+    commits_itself = False
     spent = False
     on_doom: Callable[[], None] | None = None
     on_stop: Callable[[], None] | None = None

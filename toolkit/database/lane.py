@@ -25,6 +25,10 @@ from toolkit.database.session import Session
 from toolkit.database.threads import Threads
 from toolkit.database.worker import Worker
 
+MOST_LOOKS = 80
+"""For so many turns statements that were sent together may take: one of them waits for a lock, say,
+for which the others would wait, too."""
+
 Outcome = tuple[Job, Any, BaseException | None]
 
 
@@ -129,9 +133,19 @@ class Lane:
                 has_waited = self.waiting[0].since <= self._reactor.seconds() - TURN_SECONDS
                 if has_waited and taken < 1 / QUICK:
                     self._wake_one()
-            elif not self.outcomes:  # there may be some since the others were told
+            # There may be outcomes since the others were told.
+            elif not self.outcomes and not any(worker.beside for worker in self.workers):
                 return
+            self._part()
         self._look_soon()
+
+    def _part(self) -> None:
+        """Interrupt those who run together for long, under the lock: each is run alone then."""
+        for worker in self.workers:
+            if worker.beside:
+                worker.looks += 1
+                if worker.looks == MOST_LOOKS and worker.session is not None:
+                    worker.session.interrupt()
 
     def _look_soon(self) -> None:
         if self._timer is None:

@@ -57,6 +57,7 @@ def migrate(session: Session, steps: dict[int, str], name: str = "") -> list[int
     """
     sign = "?" if session.dialect == "sqlite" else "$"
     if session.dialect == "postgresql":
+        session.command("SET LOCAL lock_timeout = 0")  # another's steps may take long
         session.command(f"SELECT pg_advisory_xact_lock({_LOCK})")
     session.script(
         f"CREATE TABLE IF NOT EXISTS {TABLE} (name VARCHAR(100) NOT NULL, number INTEGER NOT NULL, "

@@ -10,6 +10,7 @@ QUICK = 1 / 3
 one lock for all of them: many quick statements are done soonest by one thread."""
 
 _FORGETS = 1.1
+_ALONE = 1000  # times
 
 
 class Pace:
@@ -22,10 +23,11 @@ class Pace:
         seconds: That time; endless before the first.
     """
 
-    __slots__ = ("seconds",)
+    __slots__ = ("_alone", "seconds")
 
     def __init__(self) -> None:
         self.seconds = float("inf")
+        self._alone = 0
 
     def note(self, seconds: float) -> None:
         """Note how long it took this time; called by any thread.
@@ -35,9 +37,20 @@ class Pace:
         """
         aged = self.seconds * _FORGETS
         self.seconds = seconds if seconds < aged else aged  # min() takes three times as long
+        if self._alone:
+            self._alone -= 1
+
+    def forget(self) -> None:
+        """Take it for slow until it has run alone."""
+        self.seconds = float("inf")
+
+    def fail(self) -> None:
+        """Take it for slow for long: it has failed, and would again undo what is beside it."""
+        self.seconds = float("inf")
+        self._alone = _ALONE
 
     @property
     def share(self) -> float:
         """Which share of a thread's turn it is likely to take: 1 where it is not quick."""
         share = self.seconds / TURN_SECONDS
-        return share if share < QUICK else 1.0
+        return share if share < QUICK and not self._alone else 1.0

@@ -15,10 +15,11 @@ from os import dup
 from typing import Any
 
 import psycopg
-from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq import TransactionStatus
 
 from toolkit.database import errors
 from toolkit.database.errors import DatabaseError, told
+from toolkit.database.pipelining import Pipelining
 from toolkit.database.reading import Reading
 from toolkit.database.rows import Batch, Row
 from toolkit.database.session import Session, Values
@@ -55,6 +56,10 @@ ERRORS = (psycopg.Error, OverflowError, UnicodeError)
 _OPEN = (TransactionStatus.INTRANS, TransactionStatus.INERROR, TransactionStatus.ACTIVE)
 
 _CANCEL_SECONDS = 5.0
+_TOGETHER = 500  # statements of one execute_many in a pipeline
+_STALE = "RevalidateCachedQuery"
+"""The function of the server that finds a prepared statement's columns changed. The error's code
+(0A000) is that of much else, and its words are in the server's language."""
 
 
 def arguments(place: Place, settings: DatabaseSettings) -> dict[str, Any]:
@@ -64,6 +69,15 @@ def arguments(place: Place, settings: DatabaseSettings) -> dict[str, Any]:
         place: Which server and database.
         settings: How it is used.
     """
+    milliseconds = max(1, round(settings.busy_seconds * 1000))  # 0 would be for ever
+
+    def prepare(connection: psycopg.Connection[Any]) -> None:
+        try:
+            connection.execute(f"SET lock_timeout = {milliseconds}")
+        except BaseException:
+            connection.close()
+            raise
+
     given: dict[str, Any] = {
         "conninfo": place.target,
         "autocommit": True,
@@ -71,6 +85,8 @@ def arguments(place: Place, settings: DatabaseSettings) -> dict[str, Any]:
         "connect_timeout": max(2, round(settings.connect_seconds)),  # libpq takes no less
         "fallback_application_name": "toolkit",
     }
+    if "lock_timeout" not in place.target:
+        given["cp_openfun"] = prepare
     if "tcp_user_timeout" not in place.target:  # a server that vanished is noticed in so long
         given |= {"tcp_user_timeout": 10_000, "keepalives_idle": 10, "keepalives_interval": 5}
     if settings.password is not None:
@@ -124,6 +140,9 @@ class PostgreSQLSession(Session):
     Args:
         connection: In autocommit mode: transactions are begun and ended by `command`.
         settings: How it is used.
+
+    Attributes:
+        is_of_one_moment: Whether a function's transaction sees what there was when it began.
     """
 
     # Migrations wait for a lock in it: what they see afterwards is not what was there before.
@@ -132,9 +151,11 @@ class PostgreSQLSession(Session):
     def __init__(self, connection: psycopg.Connection[Any], settings: DatabaseSettings) -> None:
         super().__init__(settings.slow_seconds)
         self.begin = f"BEGIN ISOLATION LEVEL {settings.isolation.replace('-', ' ').upper()}"
+        self.is_of_one_moment = settings.isolation != "read-committed"
         self.connection = connection
         self._cursor = connection.cursor()
         self._encoding = connection.info.encoding
+        self._pipelining = Pipelining(connection)
         self._poll = select.poll()
         self._poll.register(connection.fileno(), select.POLLIN | select.POLLHUP)
 
@@ -149,13 +170,21 @@ class PostgreSQLSession(Session):
     def _query(self, statement: Statement, values: Values) -> list[Row]:
         try:
             self._run(statement, values)
-            return self._fetched(self._cursor)
         except ERRORS as error:
             raise self._error(error, statement, values) from None
+        try:
+            return self._fetched(self._cursor)
+        except ERRORS as error:
+            found = self._error(error, statement, values)
+            raise type(found)(
+                f"Python cannot read what it returns (what it writes, it has written): {found}",
+                statement.source,
+                found.native,
+            ) from None
 
     def _fetched(self, cursor: psycopg.Cursor[Any]) -> list[Row]:
         names = self._names(cursor)
-        return self._rows.of(names, cursor.fetchall()) if names else []
+        return self._rows.all(names, cursor.fetchmany) if names else []
 
     def _names(self, cursor: psycopg.Cursor[Any] | psycopg.ServerCursor[Any]) -> tuple[str, ...]:
         result = cursor.pgresult  # the cursor's description costs as much as a row
@@ -165,35 +194,26 @@ class PostgreSQLSession(Session):
         return tuple([name.decode(self._encoding) for name in names])
 
     def query_together(self, readings: Sequence[Reading]) -> list[list[Row] | None]:
-        """Run several statements that only read, without a wait for each (libpq's pipeline mode).
-
-        They are one transaction for the server: where one fails, so do those behind it.
+        """Run several statements that only read, without a wait for each.
 
         Args:
             readings: What to run.
 
         Returns:
-            The rows of each; None for those that have not been run to the end, for whatever
-            reason: run alone, each gives its own.
+            The rows of each; None for one that has to be run alone: it was undone with one that
+            has failed, or interrupted, or its rows cannot be read.
         """
-        cursors: list[psycopg.Cursor[Any]] = []
-        # Whatever one raises, by its parameters or by its rows, is its own, not that of the others.
-        with suppress(Exception), self.connection.pipeline():
-            for reading in readings:
-                cursor = self.connection.cursor()
-                cursor.execute(reading.statement.text, reading.values)
-                cursors.append(cursor)
-        self.lost = self.connection.closed
+        cursors, failed = self._pipelining.run([(one.statement, one.values) for one in readings])
+        if failed is not None:
+            self.lost = self.connection.closed
         found: list[list[Row] | None] = []
         for cursor in cursors:
-            result = cursor.pgresult
-            if result is None or result.status != ExecStatus.TUPLES_OK:
-                break
             rows = None
-            with suppress(Exception):
-                rows = self._fetched(cursor)
+            if cursor is not None:
+                with suppress(*ERRORS, ValueError):  # run alone, it raises that
+                    rows = self._fetched(cursor)
             found.append(rows)
-        return found + [None] * (len(readings) - len(found))
+        return found
 
     def _execute(self, statement: Statement, values: Values) -> int:
         try:
@@ -203,11 +223,18 @@ class PostgreSQLSession(Session):
             raise self._error(error, statement, values) from None
 
     def _execute_many(self, statement: Statement, values: Sequence[Values]) -> int:
+        count = 0
         try:
-            self._cursor.executemany(statement.text, values)
-            return max(0, self._cursor.rowcount)
+            for start in range(0, len(values), _TOGETHER):
+                cursors, failed = self._pipelining.run(
+                    [(statement, one) for one in values[start : start + _TOGETHER]]
+                )
+                if failed is not None:
+                    raise failed
+                count += sum(max(0, cursor.rowcount) for cursor in cursors if cursor is not None)
         except ERRORS as error:
             raise self._error(error, statement) from None
+        return count
 
     def batches(
         self, statement: Statement, values: Values, size: int
@@ -244,7 +271,16 @@ class PostgreSQLSession(Session):
     def _error(
         self, error: Exception, statement: Statement | None = None, values: Values = ()
     ) -> DatabaseError:
-        self.lost = self.connection.closed
+        # What libpq says by itself is about the connection.
+        is_libpq = isinstance(error, psycopg.OperationalError) and error.sqlstate is None
+        self.lost = self.connection.closed or is_libpq
+        if getattr(getattr(error, "diag", None), "source_function", None) == _STALE:
+            self.spoiled = True
+            return errors.Conflict(
+                told("a table was changed by others since the statement was prepared"),
+                statement.source if statement else "",
+                "0A000",
+            )
         return error_of(error, statement, values, self.lost)
 
     @property

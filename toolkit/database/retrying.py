@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from toolkit.database.errors import Busy, Conflict, ConnectionLost, DatabaseError, Unavailable
+from toolkit.database.errors import (
+    Busy,
+    Conflict,
+    ConnectionLost,
+    DatabaseError,
+    Unavailable,
+    UniqueViolation,
+)
 from toolkit.database.job import Job, Kind
 from toolkit.database.settings import DatabaseSettings
 
@@ -43,6 +50,8 @@ def delay_of(
         again = job.attempts - job.conflicts < settings.attempts
     elif isinstance(error, Busy):
         again = job.attempts < settings.attempts and age < settings.busy_seconds
+    elif isinstance(error, UniqueViolation):
+        again = error.passing
     else:
         again = False
     doublings = 0 if isinstance(error, Conflict) else min(job.attempts, 20)

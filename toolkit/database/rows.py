@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, ClassVar, overload
+
+_AT_ONCE = 2000
 
 
 class Row(tuple[Any, ...]):
@@ -103,6 +105,25 @@ class Rows:
             values: One tuple each.
         """
         return list(map(self._class_of(names), values))
+
+    def all(
+        self, names: tuple[str, ...], fetch: Callable[[int], Sequence[tuple[Any, ...]]]
+    ) -> list[Row]:
+        """Rows of all that there is, fetched some at a time.
+
+        Python's other threads wait while a driver makes rows of what it has: the reactor's too.
+
+        Args:
+            names: Of the columns.
+            fetch: Given a number, fetches so many, or as many as there are.
+        """
+        made = self._class_of(names)
+        values = fetch(_AT_ONCE)
+        rows = list(map(made, values))
+        while len(values) == _AT_ONCE:
+            values = fetch(_AT_ONCE)
+            rows += map(made, values)
+        return rows
 
     def batch(self, names: tuple[str, ...], values: Sequence[tuple[Any, ...]]) -> Batch:
         """The same, each made when it is looked at."""

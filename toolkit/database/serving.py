@@ -30,6 +30,7 @@ def serve(worker: Worker, job: Job) -> None:
         if job.kind in (Kind.TRANSACTION, Kind.SERIES):
             result = _in_transaction(worker, session, job)
         else:
+            job.commits_itself = job.kind in (Kind.WRITE, Kind.ALONE)
             result = job.call(session)
             if session.in_transaction:
                 raise errors.StatementError(
@@ -37,13 +38,23 @@ def serve(worker: Worker, job: Job) -> None:
                 )
     except BaseException as error:  # noqa: BLE001 - whatever a job raises is its own
         session.roll_back()
-        is_write = job.kind in (Kind.WRITE, Kind.ALONE)
-        if isinstance(error, errors.ConnectionLost) and is_write:
+        if isinstance(error, errors.UniqueViolation):
+            error.passing = _is_hidden(session, job)
+        if isinstance(error, errors.ConnectionLost) and job.commits_itself:
             # The statement was its own transaction, which the server may have committed.
             error = errors.OutcomeUnknown(str(error), error.sql, error.native)
         worker.post(job, None, error)
     else:
         worker.post(job, result)
+
+
+def _is_hidden(session: PostgreSQLSession, job: Job) -> bool:
+    """Whether a row that is there already may be one that the function could not see.
+
+    Another transaction may have written it since this one began; run again, it is seen
+    (https://www.postgresql.org/docs/current/mvcc-serialization-failure-handling.html).
+    """
+    return job.kind is Kind.TRANSACTION and job.attempts == 1 and session.is_of_one_moment
 
 
 def _together(worker: Worker, session: PostgreSQLSession, jobs: list[Job]) -> None:
@@ -54,6 +65,7 @@ def _together(worker: Worker, session: PostgreSQLSession, jobs: list[Job]) -> No
     left = []
     for job, reading, rows in zip(jobs, readings, found, strict=True):
         if rows is None:
+            reading.statement.pace.forget()  # it may be what held the others up
             left.append(job)
             continue
         if seconds > session.slow_seconds:

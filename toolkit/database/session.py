@@ -44,9 +44,13 @@ class Session(ABC):
         """Run a statement, and fetch all its rows."""
         began = self._begin()
         try:
-            return self._query(statement, values)
-        finally:
-            statement.pace.note(self._note(statement, began))
+            rows = self._query(statement, values)
+        except BaseException:
+            statement.pace.fail()
+            self._note(statement, began)
+            raise
+        statement.pace.note(self._note(statement, began))
+        return rows
 
     def execute(self, statement: Statement, values: Values) -> int:
         """Run a statement; how many rows it changed."""

@@ -122,7 +122,7 @@ class SQLiteSession(Session):
         if cursor.description is None:
             return []
         try:
-            return self._rows.of(_names(cursor), cursor.fetchall())
+            return self._rows.all(_names(cursor), cursor.fetchmany)
         except ERRORS as error:
             raise error_of(error, self._place, statement, values) from None
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from toolkit.database.errors import Closed, NoRow, TooManyRows, told
+from toolkit.database.errors import Closed, NoRow, StatementError, TooManyRows, told
 from toolkit.database.rows import Row
 from toolkit.database.session import Session
 from toolkit.database.sql import Statements
@@ -29,6 +29,10 @@ class Transaction:
     def _session(self) -> Session:
         if self._open_session is None:
             raise Closed("the transaction has ended: it is for its function alone, while that runs")
+        if not self._open_session.in_transaction:
+            raise StatementError(
+                "the database has rolled the transaction back, so nothing more can be done in it"
+            )
         return self._open_session
 
     def end(self) -> None:
@@ -80,13 +84,14 @@ class Transaction:
         """
         self._savepoints += 1
         name = f"inner_{self._savepoints}"
-        self._session.command(f"SAVEPOINT {name}")
+        session = self._session
+        session.command(f"SAVEPOINT {name}")
         try:
             yield
         except BaseException:
-            if self._session.in_transaction:
-                self._session.command(f"ROLLBACK TO {name}")
-                self._session.command(f"RELEASE {name}")
+            if session.in_transaction:
+                session.command(f"ROLLBACK TO {name}")
+                session.command(f"RELEASE {name}")
             raise
         self._session.command(f"RELEASE {name}")
 

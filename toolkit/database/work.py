@@ -173,7 +173,7 @@ class Work:
         """Wait no longer for a thread."""
         job.lane.doom(job, error)  # it may be run once more, its first commit having failed
         job.lane.sever(job)
-        if job.step is Step.COMMITTING:
+        if job.step is Step.COMMITTING or job.commits_itself:
             error = errors.OutcomeUnknown(
                 f"no answer to the commit of {errors.told(job.sql)}", job.sql
             )

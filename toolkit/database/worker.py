@@ -24,6 +24,7 @@ class Worker:
         session: Its connection, if it is open.
         current: What runs on it.
         beside: What runs together with that.
+        looks: How often these were seen at work, together.
 
     These are changed under the lane's lock; all else is the thread's own.
     """
@@ -33,6 +34,7 @@ class Worker:
         self.session: Session | None = None
         self.current: Job | None = None
         self.beside: tuple[Job, ...] = ()
+        self.looks = 0
         self._first = 0.0  # when the first result was gathered of which the reactor was not told
 
     def work(self) -> None:
@@ -84,6 +86,7 @@ class Worker:
                 job.attempts += 1
                 taken.append(job)
             self.beside = tuple(taken)
+            self.looks = 0
         return self.beside
 
     def put_back(self, jobs: list[Job]) -> None:

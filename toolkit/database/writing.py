@@ -17,6 +17,8 @@ from toolkit.database.errors import (
     DatabaseError,
     Interrupted,
     OutcomeUnknown,
+    StatementError,
+    told,
 )
 from toolkit.database.job import Job, Kind
 from toolkit.database.lane import Outcome
@@ -47,6 +49,7 @@ def read(worker: Worker, job: Job) -> None:
     """Do a job outside a transaction."""
     session = worker.session
     assert session is not None
+    job.commits_itself = job.kind is Kind.ALONE
     try:
         worker.post(job, job.call(session))
     except BaseException as error:  # noqa: BLE001 - whatever a job raises is its own
@@ -89,8 +92,7 @@ class _Group:
         try:
             self._session.command(self._session.begin)
         except DatabaseError as error:
-            self._worker.post(first, None, error)
-            return self._jobs[::-1]
+            return self._begun_in_vain(first, error)
         ends = time.monotonic() + MOST_SECONDS
         job: Job | None = first
         while job is not None:
@@ -100,6 +102,15 @@ class _Group:
             is_full = len(self._written) >= MOST_JOBS or time.monotonic() > ends
             job = None if is_alone or is_full else self._next()
         return self._commit() + self._jobs[::-1]
+
+    def _begun_in_vain(self, first: Job, error: DatabaseError) -> list[Job]:
+        self._worker.post(first, None, error)
+        if not isinstance(error, Busy):
+            return self._jobs[::-1]
+        # The lock was asked for for all: who has waited for it long enough is told with the first.
+        while (job := self._next()) is not None:
+            self._worker.post(job, None, error)
+        return []
 
     def _next(self) -> Job | None:
         if self._jobs:
@@ -120,7 +131,9 @@ class _Group:
             result = job.call(session)
             has_run = True
             if not session.in_transaction:
-                raise Interrupted("its transaction was rolled back by SQLite")
+                raise StatementError(
+                    f"{told(job.sql)} went on after SQLite had rolled its transaction back"
+                )
             if not self._worker.begins_to_commit(job):
                 raise Interrupted("it was given up")
             if has_savepoint:

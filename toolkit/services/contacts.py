@@ -10,7 +10,7 @@ from twisted.application.service import IService
 from twisted.internet.defer import Deferred
 
 from toolkit.concurrency import deferred
-from toolkit.contacts import Contacts, UnknownContact, UnknownUser, User
+from toolkit.contacts import USERNAME, Contacts, Name, UnknownContact, UnknownUser, User, Username
 from toolkit.database import errors
 from toolkit.listen import Listening
 from toolkit.service import Declaration, Shared
@@ -24,28 +24,14 @@ from toolkit.web.site import LimitedSite
 
 T = TypeVar("T")
 
-_USERNAME = "1 to 64 letters, digits or any of . _ @ + -"
-Username = Annotated[str, Meta(pattern=r"^[\w.@+-]{1,64}\Z", description=_USERNAME)]
-Name = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=200,
-        pattern=r"^[^\x00-\x1f\x7f]*\Z",
-        description="text without control characters",
-    ),
-]
-
 _AWAY = (
     errors.Unavailable,
     errors.ConnectionLost,
-    errors.Busy,
-    errors.QueueFull,
-    errors.DeadlinePassed,
     errors.Closed,
     errors.OutOfResources,
     errors.StorageFailed,
 )
+_BUSY = (errors.Busy, errors.Conflict, errors.QueueFull, errors.DeadlinePassed)
 
 
 class ContactsSettings(JsonSettings):
@@ -158,7 +144,7 @@ def _username(text: str) -> str:
     try:
         return msgspec.convert(text, Username)
     except msgspec.ValidationError:
-        raise BadRequest(f"username: expected {_USERNAME}", "invalid-username") from None
+        raise BadRequest(f"username: expected {USERNAME}", "invalid-username") from None
 
 
 async def _asked(waited: Deferred[T]) -> T:
@@ -180,6 +166,10 @@ async def _asked(waited: Deferred[T]) -> T:
     except (errors.ReadOnly, errors.DiskFull) as error:
         raise Unavailable(
             "the database takes no changes now; try again later", error.code
+        ) from error
+    except _BUSY as error:
+        raise Unavailable(
+            "the database is locked, or has too much to do; try again later", "database-busy"
         ) from error
     except _AWAY as error:
         raise Unavailable(
