@@ -64,7 +64,16 @@ def test_a_url_names_a_place(url: str, place: Place) -> None:
     assert place_of(url) == place
 
 
-@given(some.text())
+@given(
+    some.builds(
+        "".join,
+        some.tuples(
+            some.sampled_from(["", "sqlite:", "postgresql://"]),
+            some.text(),
+            some.sampled_from(["", "\0", "?mode=ro", " "]),
+        ),
+    )
+)
 def test_any_text_names_a_place_or_is_told_in_one_line(url: str) -> None:
     try:
         place = place_of(url)

@@ -34,15 +34,29 @@ def threads(reactor: Any) -> Threads:
     return Threads(reactor, "sqlite3", 2, {"database": ":memory:"})
 
 
+class Noting(MemoryReactorClock):
+    """Notes which of its triggers were removed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.removed: list[object] = []
+
+    def callWhenRunning(self, *_: Any, **__: Any) -> Any:
+        return "start"
+
+    def removeSystemEventTrigger(self, trigger: object) -> None:
+        self.removed.append(trigger)
+
+
 def test_they_leave_nothing_in_the_reactor_that_its_end_would_wait_for() -> None:
-    memory: Any = MemoryReactorClock()
+    memory: Any = Noting()
     one = threads(memory)
     one.start()
     one.start()
     assert one.running
     assert [phase for phase in memory.triggers.values() if "shutdown" in phase] == []
     one.end()
-    assert one.startID is None
+    assert memory.removed == ["start"]
 
 
 @pytest_twisted.ensureDeferred
