@@ -344,3 +344,20 @@ def test_after_the_close_nothing_is_taken_and_nothing_tried_again() -> None:
         assert result_of(quiet) is None
         work.work.end_watch()
         assert work.reactor.getDelayedCalls() == []
+
+
+def test_one_whose_turn_has_come_is_before_those_that_wait_and_others_may_leave() -> None:
+    conflict = [errors.Conflict("deadlock")] * 2
+    with desk() as work:
+        first, second = (work.begin(fails_with(*conflict, "done"), name=name) for name in "ab")
+        work.run()
+        work.turn(MOST_SECONDS)
+        work.threads()
+        work.begin(name="waits")
+        work.turn()  # both have conflicted twice: one gets the turn, and one waits for it
+        assert work.writing.names == ["a", "waits"]
+        second.result.cancel()
+        assert isinstance(error_in(second), CancelledError)
+        work.run(2)
+        assert result_of(first.result) == "done"
+        at_rest(work)
