@@ -469,3 +469,25 @@ def desk(
         yield made
     finally:
         made.finish()
+
+
+def error_in(job: Job) -> BaseException:
+    """What a job has failed with."""
+    found: list[Any] = []
+    job.result.addErrback(lambda failure: found.append(failure.value))
+    assert found, "it has not failed"
+    error: BaseException = found[0]
+    return error
+
+
+def fails_with(*outcomes: BaseException | str) -> Any:
+    """A call that comes to one after another of these."""
+    left = list(outcomes)
+
+    def call(_session: object) -> str:
+        outcome = left.pop(0)
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    return call

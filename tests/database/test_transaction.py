@@ -10,8 +10,11 @@ import pytest_twisted
 
 from tests.database.calling import failure, with_people
 from tests.database.databases import Open, sqlite_url
+from tests.database.stepped import MemorySession
 from toolkit.database import errors
-from toolkit.database.transaction import Transaction
+from toolkit.database.rows import row_class
+from toolkit.database.sql import Statements
+from toolkit.database.transaction import Transaction, only, only_or_none
 
 
 @pytest_twisted.ensureDeferred
@@ -105,3 +108,46 @@ async def test_an_error_within_a_savepoint_is_itself_though_the_transaction_is_l
             transaction.execute("INSERT OR ROLLBACK INTO t VALUES ('a')")
 
     assert isinstance(await failure(database.transaction(adds)), errors.UniqueViolation)
+
+
+def test_savepoints_within_one_another_undo_what_is_in_each() -> None:
+    session = MemorySession()
+    transaction = Transaction(session, Statements("?"))
+    session.command("BEGIN")
+
+    def fails() -> None:
+        with transaction.savepoint():
+            transaction.execute("INSERT 2")
+            raise LookupError
+
+    with transaction.savepoint():
+        transaction.execute("INSERT 1")
+        with pytest.raises(LookupError):
+            fails()
+        transaction.execute_many("INSERT {x}", [{"x": 3}])
+    session.command("COMMIT")
+    assert session.kept == [("INSERT 1",), ("INSERT {x}", 3)]
+
+
+def test_where_the_transaction_is_gone_a_savepoint_raises_what_ended_it() -> None:
+    session = MemorySession()
+    session.command("BEGIN")
+
+    def fails() -> None:
+        with Transaction(session, Statements("?")).savepoint():
+            session.loses_all()
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        fails()
+    assert session.commands == ["BEGIN", "SAVEPOINT inner_1"]
+
+
+def test_of_rows_the_only_one_is_wanted() -> None:
+    row = row_class(("x",))((1,))
+    assert [only([row], ""), only_or_none([row], ""), only_or_none([], "")] == [row, row, None]
+    with pytest.raises(errors.NoRow, match="expected one row, found none, in: SELECT 1"):
+        only([], "SELECT 1")
+    for one in (only, only_or_none):
+        with pytest.raises(errors.TooManyRows, match="found 2, in: SELECT 1"):
+            one([row, row], "SELECT 1")

@@ -9,7 +9,7 @@ import pytest_twisted
 from twisted.internet.defer import CancelledError
 
 from tests.database.databases import Open
-from tests.database.stepped import Desk, SteppedThreads, desk
+from tests.database.stepped import Desk, SteppedThreads, desk, error_in, fails_with
 from toolkit.database import errors
 from toolkit.database.job import Job, Kind
 from toolkit.database.retrying import MOST_SECONDS
@@ -29,28 +29,6 @@ async def test_a_slow_statement_is_logged_without_its_values(
     assert event["seconds"] > 0
     assert "hunter2" not in str(event)
     assert database.figures().slow >= 1
-
-
-def error_in(job: Job) -> BaseException:
-    """What a job has failed with."""
-    found: list[Any] = []
-    job.result.addErrback(lambda failure: found.append(failure.value))
-    assert found, "it has not failed"
-    error: BaseException = found[0]
-    return error
-
-
-def fails_with(*outcomes: BaseException | str) -> Any:
-    """A call that comes to one after another of these."""
-    left = list(outcomes)
-
-    def call(_session: object) -> str:
-        outcome = left.pop(0)
-        if isinstance(outcome, BaseException):
-            raise outcome
-        return outcome
-
-    return call
 
 
 def at_rest(work: Desk) -> None:
@@ -380,4 +358,21 @@ def test_the_outcome_of_a_statement_that_commits_itself_and_hangs_is_unknown() -
         work.turn(GRACE_SECONDS)
         assert isinstance(error_in(job), errors.OutcomeUnknown)
         work.run()
+        at_rest(work)
+
+
+def test_one_whose_turn_has_come_is_before_those_that_wait_and_others_may_leave() -> None:
+    conflict = [errors.Conflict("deadlock")] * 2
+    with desk() as work:
+        first, second = (work.begin(fails_with(*conflict, "done"), name=name) for name in "ab")
+        work.run()
+        work.turn(MOST_SECONDS)
+        work.threads()
+        work.begin(name="waits")
+        work.turn()  # both have conflicted twice: one gets the turn, and one waits for it
+        assert work.writing.names == ["a", "waits"]
+        second.result.cancel()
+        assert isinstance(error_in(second), CancelledError)
+        work.run(2)
+        assert result_of(first.result) == "done"
         at_rest(work)

@@ -39,8 +39,8 @@ class Pipelining:
             calls: Each statement, with its values.
 
         Returns:
-            A cursor for each, with what it came to, or None for what has not been done; and what
-            was raised, if anything was.
+            A cursor for each, with what it came to, or None for what has not been done, or is not
+            known to have been; and what was raised, if anything was.
         """
         done: list[psycopg.Cursor[Any] | None] = [None] * len(calls)
         together: list[int] = []

@@ -134,56 +134,6 @@ async def test_types_of_postgresql_come_back_from_sqlite_as_they_were(
     assert (await first.one("SELECT h, i, pg_typeof(d)::text FROM t"))[2] == "jsonb"
 
 
-@pytest_twisted.ensureDeferred
-async def test_nothing_is_overwritten_unless_told_so(
-    opens: Open, opens_at: Open, tmp_path: Path
-) -> None:
-    source = await opens_at(f"sqlite:{tmp_path / 'source.db'}")
-    await source.migrate(["CREATE TABLE a (x INTEGER); INSERT INTO a VALUES (1)"])
-    target = await opens()
-    await target.execute("CREATE TABLE b (x INTEGER)")
-    await target.execute("CREATE TABLE a (x INTEGER)")
-    await target.execute("INSERT INTO a VALUES (2)")
-    error = await failure(copy_database(source, target))
-    assert isinstance(error, CopyFailed)
-    assert "'a'" in str(error)
-    assert "--replace" in str(error)
-    assert await target.query("SELECT x FROM a") == [(2,)]
-    copied = await copy_database(source, target, replace=True)
-    assert [one.table for one in copied.tables] == ["a", "toolkit_migrations"]
-    assert await target.query("SELECT x FROM a") == [(1,)]
-    # The steps are known to have been applied there.
-    assert await target.migrate(["CREATE TABLE a (x INTEGER); INSERT INTO a VALUES (1)"]) == []
-
-
-@pytest_twisted.ensureDeferred
-async def test_a_table_with_other_columns_is_refused(
-    opens: Open, opens_at: Open, tmp_path: Path
-) -> None:
-    source = await opens_at(f"sqlite:{tmp_path / 'source.db'}")
-    await source.execute("CREATE TABLE a (x INTEGER, y INTEGER)")
-    target = await opens()
-    await target.execute("CREATE TABLE a (x INTEGER, z INTEGER)")
-    error = await failure(copy_database(source, target, replace=True))
-    assert isinstance(error, CopyFailed)
-    assert "only one of both has 'y', 'z'" in str(error)
-
-
-@pytest_twisted.ensureDeferred
-async def test_a_copy_that_is_not_the_same_is_told(
-    opens: Open, opens_at: Open, tmp_path: Path
-) -> None:
-    source = await opens_at(f"sqlite:{tmp_path / 'source.db'}")
-    await source.execute("CREATE TABLE a (x TEXT)")
-    await source.execute("INSERT INTO a VALUES ('one')")
-    target: Database = await opens_at(f"sqlite:{tmp_path / 'target.db'}")
-    await target.execute("CREATE TABLE a (x TEXT)")
-    await target.execute("CREATE TRIGGER t AFTER INSERT ON a BEGIN UPDATE a SET x = 'two'; END")
-    error = await failure(copy_database(source, target))
-    assert isinstance(error, CopyFailed)
-    assert "is not the same" in str(error)
-
-
 VALUES = some.one_of(
     some.none(),
     some.integers(-(2**63), 2**63 - 1),
