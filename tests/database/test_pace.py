@@ -44,3 +44,23 @@ def test_it_is_never_more_than_the_last_time_and_never_less_than_the_shortest(
         pace.note(seconds)
     assert min(times) <= pace.seconds <= times[-1]
     assert 0 <= pace.share <= 1
+
+
+def test_one_that_is_forgotten_is_quick_when_it_has_run_again() -> None:
+    pace = Pace()
+    pace.note(0.0001)
+    pace.forget()
+    assert pace.share == 1
+    pace.note(0.0001)
+    assert pace.share < 1
+
+
+def test_one_that_failed_is_alone_for_long() -> None:
+    pace = Pace()
+    pace.note(0.0001)
+    pace.fail()
+    for _ in range(999):
+        pace.note(0.0001)
+    assert pace.share == 1
+    pace.note(0.0001)
+    assert pace.share < 1

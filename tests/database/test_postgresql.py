@@ -357,3 +357,22 @@ async def test_of_a_password_that_is_not_quoted_no_part_is_told(reactor: Any) ->
         assert isinstance(error, errors.Unavailable)
         for part in ("se%zzcret", "zzcret", "hun@", "ter2"):
             assert part not in str(error)
+
+
+@pytest_twisted.ensureDeferred
+async def test_fewer_connections_than_are_wanted_are_enough(
+    opens_at: Open, postgresql: str
+) -> None:
+    role = f"few_{uuid4().hex[:12]}"
+    with closing(psycopg.connect(postgresql, autocommit=True)) as server:
+        server.execute(f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 2")
+        try:
+            url = postgresql + ("&" if "?" in postgresql else "?") + f"user={role}"
+            database = await opens_at(url, connections=10)
+            sleeps = [database.query("SELECT pg_sleep(0.01)") for _ in range(60)]
+            assert len(await gatherResults(sleeps)) == 60
+            figures = database.figures()
+            assert (figures.failed, figures.retried, figures.connections) == (0, 0, 2)
+            await database.stopService()
+        finally:
+            server.execute(f"DROP ROLE {role}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from itertools import islice
 
 import pytest
 
@@ -50,3 +51,14 @@ def test_the_classes_of_rows_are_remembered_but_not_without_bound() -> None:
     rows.of(("b",), [(1,)])
     rows.of(("c",), [(1,)])
     assert type(rows.of(("a",), [(3,)])[0]) is not first
+
+
+@pytest.mark.parametrize("count", [0, 1, 1999, 2000, 2001, 4000, 4001])
+def test_rows_that_are_fetched_some_at_a_time_are_all_there(count: int) -> None:
+    values = iter(range(count))
+
+    def fetch(most: int) -> list[tuple[int, str]]:
+        return [(number, "x") for number in islice(values, most)]
+
+    rows = Rows().all(NAMES, fetch)
+    assert [row["id"] for row in rows] == list(range(count))

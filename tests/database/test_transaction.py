@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
+
 import pytest
 import pytest_twisted
 
 from tests.database.calling import failure, with_people
-from tests.database.databases import Open
+from tests.database.databases import Open, sqlite_url
 from tests.database.stepped import MemorySession
 from toolkit.database import errors
 from toolkit.database.rows import row_class
@@ -102,3 +105,49 @@ def test_of_rows_the_only_one_is_wanted() -> None:
     for one in (only, only_or_none):
         with pytest.raises(errors.TooManyRows, match="found 2, in: SELECT 1"):
             one([row, row], "SELECT 1")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_function_that_goes_on_after_its_transaction_was_lost_keeps_nothing(
+    opens_at: Open, tmp_path: Path
+) -> None:
+    database = await opens_at(sqlite_url(tmp_path))
+    await database.execute("CREATE TABLE t (x TEXT)")
+    await database.execute(
+        "CREATE TRIGGER no BEFORE INSERT ON t WHEN new.x = 'bad' "
+        "BEGIN SELECT RAISE(ROLLBACK, 'no'); END"
+    )
+    insert = "INSERT INTO t VALUES ({x})"
+
+    def goes_on(transaction: Transaction, again: bool) -> None:
+        transaction.execute(insert, x="first")
+        with suppress(errors.ConstraintViolation):
+            transaction.execute(insert, x="bad")
+        if again:
+            transaction.execute(insert, x="after")
+
+    for again in (True, False):
+        alone = await failure(database.transaction(goes_on, again))
+        grouped = [database.transaction(goes_on, again) for _ in range(3)]
+        kept = [database.execute(insert, x="kept") for _ in range(3)]
+        for error in [alone, *[await failure(one) for one in grouped]]:
+            assert isinstance(error, errors.StatementError)
+            assert "rolled" in str(error)
+        assert [await one for one in kept] == [1, 1, 1]
+    rows = await database.query("SELECT x FROM t")
+    assert [row["x"] for row in rows] == ["kept"] * 6
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_error_within_a_savepoint_is_itself_though_the_transaction_is_lost(
+    opens_at: Open, tmp_path: Path
+) -> None:
+    database = await opens_at(sqlite_url(tmp_path))
+    await database.execute("CREATE TABLE t (x TEXT UNIQUE)")
+    await database.execute("INSERT INTO t VALUES ('a')")
+
+    def adds(transaction: Transaction) -> None:
+        with transaction.savepoint():
+            transaction.execute("INSERT OR ROLLBACK INTO t VALUES ('a')")
+
+    assert isinstance(await failure(database.transaction(adds)), errors.UniqueViolation)

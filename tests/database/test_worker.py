@@ -10,6 +10,8 @@ import pytest
 from tests.database.stepped import Stage, stage
 from toolkit.database.errors import Interrupted, Unavailable
 from toolkit.database.job import Job, Kind, Step
+from toolkit.database.lane import MOST_LOOKS, REFUSED_SECONDS
+from toolkit.database.pace import TURN_SECONDS
 from toolkit.database.worker import Worker
 
 
@@ -227,3 +229,65 @@ def test_a_thread_that_ends_closes_its_connection() -> None:
         lane.threads.run()
         assert lane.threads.closed == [1]
         assert lane.lane.workers[0].session is None
+
+
+def hangs_together(worker: Worker, job: Job) -> None:
+    """Serves what is quick with those beside it, which stand still until they are interrupted."""
+    assert worker.session is not None
+    if job.is_quick and worker.take_beside():
+        jobs = [job, *worker.beside]
+        while not worker.session.was_interrupted:  # type: ignore[attr-defined] # it is the test's
+            worker.lane.threads.stand()  # type: ignore[attr-defined] # they are stepped
+        worker.put_back(jobs)
+    else:
+        worker.post(job, "alone")
+
+
+def test_those_that_hang_together_are_parted_after_a_while_and_run_alone() -> None:
+    with stage(serve=hangs_together) as lane:
+        lane.submit(*[lane.quick(name) for name in "abc"])
+        lane.run()
+        for _ in range(MOST_LOOKS - 1):
+            lane.turn(TURN_SECONDS)
+        lane.run()
+        assert (lane.told, lane.sessions[0].was_interrupted) == ([], 0)
+        for _ in range(MOST_LOOKS):
+            lane.turn(TURN_SECONDS)
+            lane.run()
+        assert lane.told == [(name, "alone") for name in "abc"]
+        assert lane.sessions[0].was_interrupted == 1
+        assert not lane.reactor.getDelayedCalls()
+
+
+def test_where_no_more_connections_are_granted_those_that_are_there_do_it_all() -> None:
+    with stage(size=3) as lane:
+        lane.submit(lane.standing("a"))
+        lane.run()
+        lane.cannot_open = [Unavailable("too many connections")] * 2
+        lane.submit(lane.job("b"), lane.job("c"))
+        for number in (1, 2):
+            lane.threads.step(number)
+        lane.turn()
+        assert (lane.told, lane.threads.count) == ([], 1)
+        lane.submit(lane.job("d"))  # no other connection is asked for so soon
+        lane.run()
+        lane.run()
+        assert sorted(lane.answered) == ["a", "b", "c", "d"]
+        lane.turn(REFUSED_SECONDS)
+        lane.cannot_open = []
+        lane.submit(lane.standing("e"), lane.job("f"))
+        lane.run()
+        assert lane.answered[-1] == "f"
+        assert lane.threads.opened == 2
+
+
+def test_who_waits_for_work_is_woken_for_what_no_connection_was_granted_for() -> None:
+    with stage(size=2) as lane:
+        lane.submit(lane.standing("a"))
+        lane.run()
+        lane.cannot_open = [Unavailable("too many connections")]
+        lane.submit(lane.job("b"))
+        lane.threads.step(0)  # it has done its job, and rests
+        lane.threads.step(1)
+        lane.run()
+        assert sorted(lane.answered) == ["a", "b"]

@@ -192,3 +192,19 @@ async def test_two_databases_on_one_file_write_without_losing_anything(
     calls = [(first, second)[x % 2].execute(insert, x=x) for x in range(400)]
     assert await gatherResults(calls) == [1] * 400
     assert await numbers(second) == list(range(400))
+
+
+@pytest_twisted.ensureDeferred
+async def test_those_that_wait_for_the_lock_of_others_wait_together(
+    opens_at: Open, tmp_path: Path, reactor: Any
+) -> None:
+    database = await opened(opens_at, tmp_path, busy_seconds=0.3)
+    with closing(sqlite3.connect(tmp_path / "test.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        began = reactor.seconds()
+        calls = [database.execute("INSERT INTO t VALUES (1)") for _ in range(20)]
+        for call in calls:
+            assert isinstance(await failure(call), errors.Busy)
+        assert reactor.seconds() - began < 3
+        other.execute("ROLLBACK")
+    assert await database.execute("INSERT INTO t VALUES (1)") == 1

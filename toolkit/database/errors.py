@@ -177,7 +177,8 @@ def told(reason: str, sql: str = "", values: Iterable[object] = ()) -> str:
         sql: The statement, as it was written.
         values: The parameters; where one stands in the words, a mask is put in its place.
     """
-    for text in sorted({_text(value) for value in values if value is not None}, key=len)[::-1]:
+    shown = {_text(value) for value in values if value is not None and _fits(value, reason)}
+    for text in sorted(shown, key=len)[::-1]:
         if len(text) >= _SHORTEST:
             reason = reason.replace(text, MASK)
         for quote in "\"'":
@@ -187,6 +188,11 @@ def told(reason: str, sql: str = "", values: Iterable[object] = ()) -> str:
     if len(statement) > _LONGEST:
         statement = statement[:_LONGEST] + "…"
     return printable(f"{line}, in: {statement}" if statement else line)
+
+
+def _fits(value: object, reason: str) -> bool:
+    """Whether it can stand in the words: to make a text of a large value takes its time."""
+    return not isinstance(value, (str, bytes, bytearray)) or len(value) <= len(reason)
 
 
 def _text(value: object) -> str:

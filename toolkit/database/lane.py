@@ -29,6 +29,9 @@ MOST_LOOKS = 80
 """For so many turns statements that were sent together may take: one of them waits for a lock, say,
 for which the others would wait, too."""
 
+REFUSED_SECONDS = 5.0
+"""For so long no more connections are asked for, where a server has granted some and no more."""
+
 Outcome = tuple[Job, Any, BaseException | None]
 
 
@@ -76,6 +79,7 @@ class Lane:
         self._delivering = False
         self._timer: IDelayedCall | None = None
         self._on_end: Callable[[Lane], None] | None = None
+        self._next_open = 0.0  # when another connection may be asked for, though some are there
 
     # In the reactor's thread
 
@@ -117,7 +121,9 @@ class Lane:
         if self.idle:
             self.idle -= 1
             self.wakes.put(True)
-        elif len(self.workers) < self._size:
+        elif not self.workers or (
+            len(self.workers) < self._size and self._reactor.seconds() >= self._next_open
+        ):
             worker = Worker(self)
             self.workers.append(worker)
             self.wakes.put(True)
@@ -228,6 +234,16 @@ class Lane:
         self._leaves(job)
         self._taken += 1
         return job
+
+    def does_without(self, worker: Worker) -> bool:
+        """Whether other threads have connections, where one gets none, under the lock."""
+        if not any(other.session is not None for other in self.workers if other is not worker):
+            return False
+        self._next_open = self._reactor.seconds() + REFUSED_SECONDS
+        if self.idle:
+            self.idle -= 1
+            self.wakes.put(True)
+        return True
 
     def put_back(self, job: Job) -> None:
         """Have a job that was taken be the next one, by itself, under the lock."""

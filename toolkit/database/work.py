@@ -19,6 +19,7 @@ from toolkit.database.lane import Lane
 from toolkit.database.retrying import delay_of
 from toolkit.database.session import Session
 from toolkit.database.settings import DatabaseSettings
+from toolkit.database.troubles import Troubles
 from toolkit.database.turns import Turns
 from toolkit.secret import MASK
 from toolkit.waiting import Waiting
@@ -62,6 +63,7 @@ class Work:
         self._turns = Turns(lambda job: job.lane.submit(job, first=True))
         self._deadlines = Deadlines(reactor, self.unfinished.keys(), self._expired)
         self._quiet = Waiting()
+        self._troubles = Troubles(reactor)
         self._closed = False
         self._is_away = False
 
@@ -93,12 +95,12 @@ class Work:
             result.errback(errors.Closed("the database has been stopped"))
         elif len(lane.waiting) + self._apart() >= self._settings.max_waiting:
             self.figures.refused += 1
-            result.errback(
-                errors.QueueFull(
-                    f"{self._settings.max_waiting} calls of the database wait already; try again "
-                    "later, ask for less at once, or set max_waiting higher"
-                )
+            full = errors.QueueFull(
+                f"{self._settings.max_waiting} calls of the database wait already; try again "
+                "later, ask for less at once, or set max_waiting higher"
             )
+            self._troubles.note(full)
+            result.errback(full)
         else:
             self.unfinished[job] = None
             self._deadlines.watch(job)
@@ -231,6 +233,7 @@ class Work:
     def fail(self, job: Job, error: BaseException) -> None:
         """Answer a job with an error."""
         self.figures.failed += 1
+        self._troubles.note(error)
         self._end(job)
         if not job.result.called:
             job.result.errback(error)

@@ -35,6 +35,7 @@ class Worker:
         self.current: Job | None = None
         self.beside: tuple[Job, ...] = ()
         self.looks = 0
+        self._is_surplus = False
         self._first = 0.0  # when the first result was gathered of which the reactor was not told
 
     def work(self) -> None:
@@ -46,6 +47,8 @@ class Worker:
                         if not job.is_quick:
                             self.flush()
                         self._serve(job)
+                    if self._is_surplus:
+                        return
         finally:
             self.discard()
             self.lane.leave(self)
@@ -152,11 +155,30 @@ class Worker:
                 self.discard()
             if self.session is None:
                 self._open(job)
+        except Unavailable as error:
+            self._is_surplus = self._leaves_to_others(job)
+            if not self._is_surplus:
+                self.post(job, None, error)
+            return
+        except BaseException as error:  # noqa: BLE001 - it is the job's, whatever it raised
+            self.post(job, None, error)
+            return
+        try:
             self.lane.serve(self, job)
         except BaseException as error:  # noqa: BLE001 - it is the job's, whatever it raised
             self.post(job, None, error)
         if self.session is not None and (self.session.lost or self.session.spoiled):
             self.discard()
+
+    def _leaves_to_others(self, job: Job) -> bool:
+        """Whether others have a connection, where no more is granted: they do the job."""
+        with self.lane.lock:
+            if job.doom is not None or not self.lane.does_without(self):
+                return False
+            self.current = None
+            job.attempts -= 1
+            self.lane.put_back(job)
+            return True
 
     def _open(self, job: Job) -> None:
         session = self.lane.session(self.lane.threads)
