@@ -64,6 +64,49 @@ async def test_a_transaction_that_has_ended_does_nothing(opens: Open) -> None:
         left[0].execute("CREATE TABLE t (x INTEGER)")
 
 
+def test_savepoints_within_one_another_undo_what_is_in_each() -> None:
+    session = MemorySession()
+    transaction = Transaction(session, Statements("?"))
+    session.command("BEGIN")
+
+    def fails() -> None:
+        with transaction.savepoint():
+            transaction.execute("INSERT 2")
+            raise LookupError
+
+    with transaction.savepoint():
+        transaction.execute("INSERT 1")
+        with pytest.raises(LookupError):
+            fails()
+        transaction.execute_many("INSERT {x}", [{"x": 3}])
+    session.command("COMMIT")
+    assert session.kept == [("INSERT 1",), ("INSERT {x}", 3)]
+
+
+def test_where_the_transaction_is_gone_a_savepoint_raises_what_ended_it() -> None:
+    session = MemorySession()
+    session.command("BEGIN")
+
+    def fails() -> None:
+        with Transaction(session, Statements("?")).savepoint():
+            session.loses_all()
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        fails()
+    assert session.commands == ["BEGIN", "SAVEPOINT inner_1"]
+
+
+def test_of_rows_the_only_one_is_wanted() -> None:
+    row = row_class(("x",))((1,))
+    assert [only([row], ""), only_or_none([row], ""), only_or_none([], "")] == [row, row, None]
+    with pytest.raises(errors.NoRow, match="expected one row, found none, in: SELECT 1"):
+        only([], "SELECT 1")
+    for one in (only, only_or_none):
+        with pytest.raises(errors.TooManyRows, match="found 2, in: SELECT 1"):
+            one([row, row], "SELECT 1")
+
+
 @pytest_twisted.ensureDeferred
 async def test_a_function_that_goes_on_after_its_transaction_was_lost_keeps_nothing(
     opens_at: Open, tmp_path: Path
@@ -108,46 +151,3 @@ async def test_an_error_within_a_savepoint_is_itself_though_the_transaction_is_l
             transaction.execute("INSERT OR ROLLBACK INTO t VALUES ('a')")
 
     assert isinstance(await failure(database.transaction(adds)), errors.UniqueViolation)
-
-
-def test_savepoints_within_one_another_undo_what_is_in_each() -> None:
-    session = MemorySession()
-    transaction = Transaction(session, Statements("?"))
-    session.command("BEGIN")
-
-    def fails() -> None:
-        with transaction.savepoint():
-            transaction.execute("INSERT 2")
-            raise LookupError
-
-    with transaction.savepoint():
-        transaction.execute("INSERT 1")
-        with pytest.raises(LookupError):
-            fails()
-        transaction.execute_many("INSERT {x}", [{"x": 3}])
-    session.command("COMMIT")
-    assert session.kept == [("INSERT 1",), ("INSERT {x}", 3)]
-
-
-def test_where_the_transaction_is_gone_a_savepoint_raises_what_ended_it() -> None:
-    session = MemorySession()
-    session.command("BEGIN")
-
-    def fails() -> None:
-        with Transaction(session, Statements("?")).savepoint():
-            session.loses_all()
-            raise LookupError
-
-    with pytest.raises(LookupError):
-        fails()
-    assert session.commands == ["BEGIN", "SAVEPOINT inner_1"]
-
-
-def test_of_rows_the_only_one_is_wanted() -> None:
-    row = row_class(("x",))((1,))
-    assert [only([row], ""), only_or_none([row], ""), only_or_none([], "")] == [row, row, None]
-    with pytest.raises(errors.NoRow, match="expected one row, found none, in: SELECT 1"):
-        only([], "SELECT 1")
-    for one in (only, only_or_none):
-        with pytest.raises(errors.TooManyRows, match="found 2, in: SELECT 1"):
-            one([row, row], "SELECT 1")

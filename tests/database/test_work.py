@@ -346,21 +346,6 @@ def test_after_the_close_nothing_is_taken_and_nothing_tried_again() -> None:
         assert work.reactor.getDelayedCalls() == []
 
 
-def test_the_outcome_of_a_statement_that_commits_itself_and_hangs_is_unknown() -> None:
-    def sends(worker: Worker, job: Job) -> None:
-        job.commits_itself = True
-        worker.post(job, job.call(cast(Any, worker.session)))
-
-    with desk(sends) as work:
-        job = work.begin(work.standing(), seconds=1.0, name="pays")
-        work.run()
-        work.turn(1.0)
-        work.turn(GRACE_SECONDS)
-        assert isinstance(error_in(job), errors.OutcomeUnknown)
-        work.run()
-        at_rest(work)
-
-
 def test_one_whose_turn_has_come_is_before_those_that_wait_and_others_may_leave() -> None:
     conflict = [errors.Conflict("deadlock")] * 2
     with desk() as work:
@@ -373,6 +358,22 @@ def test_one_whose_turn_has_come_is_before_those_that_wait_and_others_may_leave(
         assert work.writing.names == ["a", "waits"]
         second.result.cancel()
         assert isinstance(error_in(second), CancelledError)
+        assert work.work.count().waiting == 2
         work.run(2)
         assert result_of(first.result) == "done"
+        at_rest(work)
+
+
+def test_the_outcome_of_a_statement_that_commits_itself_and_hangs_is_unknown() -> None:
+    def sends(worker: Worker, job: Job) -> None:
+        job.commits_itself = True
+        worker.post(job, job.call(cast(Any, worker.session)))
+
+    with desk(sends) as work:
+        job = work.begin(work.standing(), seconds=1.0, name="pays")
+        work.run()
+        work.turn(1.0)
+        work.turn(GRACE_SECONDS)
+        assert isinstance(error_in(job), errors.OutcomeUnknown)
+        work.run()
         at_rest(work)
