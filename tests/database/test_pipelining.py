@@ -50,15 +50,21 @@ def test_where_one_fails_nothing_that_was_sent_with_it_is_done(
     assert (found(cursors), error) == ([25, 20], None)
 
 
-def test_a_value_that_cannot_be_sent_fails_them_and_leaves_the_connection_as_it_was(
+def test_after_a_value_that_cannot_be_sent_what_was_sent_before_it_is_known_to_be_done(
     connection: psycopg.Connection[Any],
 ) -> None:
     pipelining = Pipelining(connection)
     pipelining.run([(DIVIDES, (1,))])
     usual = connection.prepare_threshold
-    cursors, error = pipelining.run([(DIVIDES, (2,)), (DIVIDES, (object(),))])
-    assert cursors == [None, None]
+    pipelining.run([(INSERTS, (1,))])
+    cursors, error = pipelining.run(
+        [(DIVIDES, (2,)), (INSERTS, (2,)), (DIVIDES, (object(),)), (INSERTS, (3,))]
+    )
+    assert found(cursors[:1]) == [50]
+    assert cursors[1] is not None
+    assert cursors[2:] == [None, None]
     assert isinstance(error, psycopg.ProgrammingError)
+    assert connection.execute("SELECT x FROM t").fetchall() == [(1,), (2,)]
     assert connection.prepare_threshold == usual
     cursors, error = pipelining.run([(DIVIDES, (4,)), (DIVIDES, (5,))])
     assert (found(cursors), error) == ([25, 20], None)

@@ -39,8 +39,9 @@ class Pipelining:
             calls: Each statement, with its values.
 
         Returns:
-            A cursor for each, with what it came to, or None for what has not been done, or is not
-            known to have been; and what was raised, if anything was.
+            A cursor for each, with what it came to, or None for what has not been done, or, where
+            the connection was lost, is not known to have been; and what was raised, if anything
+            was.
         """
         done: list[psycopg.Cursor[Any] | None] = [None] * len(calls)
         together: list[int] = []
@@ -52,13 +53,14 @@ class Pipelining:
                     cursor = self._connection.cursor()
                     done[place] = cursor.execute(statement.text, values, prepare=True)
                     self._remember(statement)
-            if together:
-                sent = self._send([calls[place] for place in together])
-                for place, cursor in zip(together, sent, strict=True):
-                    done[place] = cursor
         except Exception as error:  # noqa: BLE001 - the caller's to tell: whatever it is
             return done, error
-        return done, None
+        if not together:
+            return done, None
+        sent, failed = self._send(calls[place] for place in together)
+        for place, cursor in zip(together, sent, strict=False):
+            done[place] = cursor
+        return done, failed
 
     def _remember(self, statement: Statement) -> None:
         if len(self._prepared) >= _MOST_PREPARED:
@@ -67,7 +69,7 @@ class Pipelining:
 
     def _send(
         self, calls: Iterable[tuple[Statement, tuple[Any, ...]]]
-    ) -> list[psycopg.Cursor[Any]]:
+    ) -> tuple[list[psycopg.Cursor[Any]], Exception | None]:
         connection = self._connection
         usual, connection.prepare_threshold = connection.prepare_threshold, sys.maxsize
         cursors: list[psycopg.Cursor[Any]] = []
@@ -77,14 +79,12 @@ class Pipelining:
                 try:
                     for statement, values in calls:
                         cursors.append(connection.cursor().execute(statement.text, values))
-                # Left by an exception, the pipeline would log its own with what is in it.
-                except Exception as error:  # noqa: BLE001 - it is raised below
+                # A value that cannot be sent, after which those before it are done; or one of
+                # them has failed. Left by it, the pipeline would log its own, with values.
+                except Exception as error:  # noqa: BLE001 - it is returned
                     failed = error
-        except Exception:
-            if failed is None:
-                raise
+        except Exception as error:  # noqa: BLE001 - it is returned
+            return [], failed or error
         finally:
             connection.prepare_threshold = usual
-        if failed is not None:
-            raise failed
-        return cursors
+        return cursors, failed
