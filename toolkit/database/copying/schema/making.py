@@ -6,10 +6,12 @@ What the database does not understand is found out by trying, and told.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from toolkit.database.copying.copied import UNKNOWN, CopyFailed, reason_of
 from toolkit.database.copying.schema.tables import Schema, Table
+from toolkit.database.copying.schema.terms import Unlike
 from toolkit.database.errors import DatabaseError
 from toolkit.database.transaction import Transaction
 
@@ -64,6 +66,14 @@ class Making(ABC):
                     self._transaction.execute(sql)
         except UNKNOWN as error:
             self._leave_out(what, error)
+
+    @contextmanager
+    def _leaves_out(self, what: str) -> Iterator[None]:
+        """What cannot be said in this database, or not for certain, is left out, and told."""
+        try:
+            yield
+        except Unlike as error:
+            self._leave_out(what, str(error))
 
     def _leave_out(self, what: str, why: DatabaseError | str) -> None:
         reason = reason_of(why) if isinstance(why, DatabaseError) else why

@@ -25,6 +25,7 @@ from toolkit.database.rows import Row
 from toolkit.database.transaction import Transaction
 
 _HERE = "= current_schema()::regnamespace"
+_UTC = ("UTC", "UCT", "GMT", "Zulu", "Universal")
 _LETTERS = dict(zip("arcnd", ACTIONS, strict=True))
 
 
@@ -57,7 +58,14 @@ def schema_of_postgresql(transaction: Transaction) -> Schema:
         tuple(odd),
         (*_enumerations(transaction), *((_called(one), _made(one)) for one in sequences)),
         tuple((_called(one), _owned(one)) for one in sequences if one["owner"]),
+        _is_utc(transaction),
     )
+
+
+def _is_utc(transaction: Transaction) -> bool:
+    # Of this transaction another was set: what sessions begin with is what counts.
+    row = transaction.one("SELECT reset_val FROM pg_settings WHERE name = 'TimeZone'")
+    return row[0].removeprefix("Etc/") in _UTC
 
 
 def _enumerations(transaction: Transaction) -> Iterable[tuple[str, str]]:
@@ -233,7 +241,7 @@ def _indexes(transaction: Transaction, oid: int) -> Iterable[Index]:
         "pg_get_indexdef(i.indexrelid) AS definition, "
         "ARRAY(SELECT coalesce((SELECT a.attname::text FROM pg_attribute a "
         "WHERE a.attrelid = i.indrelid AND a.attnum = i.indkey[n - 1] AND a.attnum > 0), "
-        "pg_get_indexdef(i.indexrelid, n, true)) FROM generate_series(1, i.indnkeyatts::int) n "
+        "pg_get_indexdef(i.indexrelid, n, false)) FROM generate_series(1, i.indnkeyatts::int) n "
         "ORDER BY n) AS parts FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
         "JOIN pg_am m ON m.oid = c.relam WHERE i.indrelid = {oid} AND NOT EXISTS (SELECT 1 "
         "FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x')) "

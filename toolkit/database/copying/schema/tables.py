@@ -181,6 +181,7 @@ class Schema:
         before: What is made before the tables in a database of the same kind: each with how it
             is called, and the statement.
         after: What is made after their rows.
+        is_utc: Whether PostgreSQL's sessions have UTC as their time zone, if none other is set.
     """
 
     dialect: str
@@ -188,3 +189,4 @@ class Schema:
     odd: tuple[str, ...] = ()
     before: tuple[tuple[str, str], ...] = ()
     after: tuple[tuple[str, str], ...] = field(default=())
+    is_utc: bool = False
