@@ -192,7 +192,7 @@ async def test_what_sqlite_does_not_know_is_told(
         "the check 't_c_check' of the table 't'",
         "the index 'i' of the table 't'",
         "the trigger 'tr', of the table 't'",
-        "the domain 'most', of the table 't'",
+        "the domain 'most' of the column 'e' of the table 't'",
         "the column 'g' of the table 't'",
         "the materialized view 'mv'",
         "the view 'v'",
@@ -444,3 +444,105 @@ async def test_between_two_of_postgresql_types_and_rules_stay_as_they_are(
         assert tuple(new) == (3, 3, {}, "good")
     # A serial column's numbers are its own, and end with it.
     assert await second.one("SELECT pg_get_serial_sequence('a', 'a')") == ("public.a_a_seq",)
+
+
+DOMAINS = """
+CREATE TYPE mood AS ENUM ('good', 'bad');
+CREATE DOMAIN most AS INTEGER DEFAULT 5 CONSTRAINT small CHECK (VALUE < 10) CHECK (VALUE > 0);
+CREATE DOMAIN "Less {1}" AS most NOT NULL CHECK (VALUE <> 3);
+CREATE DOMAIN short AS VARCHAR(3) COLLATE "C";
+CREATE DOMAIN fine AS mood CHECK (VALUE = 'good');
+CREATE TABLE t (id INT, a most, b "Less {1}" DEFAULT 4, c short, d fine, e most[]);
+INSERT INTO t VALUES (1, 9, 1, 'abc', 'good', '{1}'), (2, NULL, 2, NULL, NULL, NULL)
+"""
+
+
+@pytest_twisted.ensureDeferred
+async def test_domains_go_to_another_postgresql(
+    opens_at: Open, postgresql: str, postgresql_again: str
+) -> None:
+    first, second = await opens_at(postgresql), await opens_at(postgresql_again)
+    await first.migrate([DOMAINS])
+    assert (await copy_database(first, second)).left_out == ()
+    assert await second.query(SHAPE) == await first.query(SHAPE)
+    assert await second.query("SELECT t::text FROM t ORDER BY id") == [
+        ("(1,9,1,abc,good,{1})",),
+        ("(2,,2,,,)",),
+    ]
+    await second.execute("INSERT INTO t (id) VALUES (3)")
+    assert await second.one("SELECT a, b FROM t WHERE id = 3") == (5, 4)
+    for values in ("(4, 10, 1)", "(4, 1, 3)", "(4, 1, NULL)"):
+        assert isinstance(
+            await failure(second.execute(f"INSERT INTO t VALUES {values}")), ConstraintViolation
+        ), values
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_domain_that_cannot_be_made_is_told_and_its_columns_are_of_what_it_is_made_of(
+    opens_at: Open, postgresql: str, postgresql_again: str
+) -> None:
+    first, second = await opens_at(postgresql), await opens_at(postgresql_again)
+    await first.migrate(
+        [
+            """CREATE FUNCTION f(INT) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT $1 > 0';
+            CREATE DOMAIN most AS NUMERIC(5, 2) CHECK (f(VALUE::int));
+            CREATE SCHEMA other;
+            CREATE DOMAIN other.less AS INTEGER;
+            CREATE TABLE t (a most, b other.less);
+            INSERT INTO t VALUES (1.25, 2)"""
+        ]
+    )
+    copy = await copy_database(first, second)
+    assert [line.partition(": ")[0] for line in copy.left_out[:-1]] == [
+        "the domain 'most'",
+        "the domain 'most' of the column 'a' of the table 't'",
+        "the domain 'other.less' of the column 'b' of the table 't'",
+        "the function 'f'",
+    ]
+    assert "it is kept as numeric(5,2)" in copy.left_out[1]
+    found = await second.query("SELECT pg_typeof(a)::text, a::text, b FROM t")
+    assert found == [("numeric", "1.25", 2)]
+
+
+@pytest_twisted.ensureDeferred
+async def test_columns_of_domains_go_to_sqlite_as_what_those_are_made_of(
+    opens_at: Open, postgresql: str
+) -> None:
+    first, second = await opens_at(postgresql), await opens_at("sqlite::memory:")
+    await first.migrate([DOMAINS])
+    copy = await copy_database(first, second)
+    assert [line.partition(": ")[2] for line in copy.left_out[:-1]] == [
+        "it is kept as integer, of which that is made",
+        "it is kept as integer, of which that is made",
+        "it is kept as character varying(3), of which that is made",
+        "it is kept as mood, of which that is made",
+    ]
+    assert await second.query("SELECT * FROM t WHERE id = 1") == [(1, 9, 1, "abc", "good", "{1}")]
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_in_other_schemas_and_what_tables_inherit_is_told(
+    opens_at: Open, postgresql: str, postgresql_again: str
+) -> None:
+    first = await opens_at(postgresql)
+    await first.migrate(
+        [
+            """CREATE SCHEMA other; CREATE SCHEMA "A b"; CREATE SCHEMA nothing;
+            CREATE TABLE other.x (y INT) PARTITION BY RANGE (y);
+            CREATE TABLE other.z PARTITION OF other.x DEFAULT;
+            CREATE TABLE "A b".x (y INT); CREATE TABLE "A b".y (y INT);
+            CREATE TABLE parent (a INT); CREATE TABLE child (b INT) INHERITS (parent);
+            INSERT INTO parent VALUES (1); INSERT INTO child VALUES (2, 3);
+            CREATE RULE r AS ON INSERT TO parent WHERE new.a > 5 DO ALSO NOTHING"""
+        ]
+    )
+    for url in (postgresql_again, "sqlite::memory:"):
+        copy = await copy_database(first, second := await opens_at(url))
+        assert list(copy.left_out[:-1]) == [
+            "the inheritance from 'parent', as which queries found its rows, of the table 'child'",
+            "the rule 'r', of the table 'parent'",
+            "the schema 'A b', with 2 tables: only the schema 'public' is copied",
+            "the schema 'other', with 1 table: only the schema 'public' is copied",
+        ]
+        assert await second.query("SELECT a FROM parent") == [(1,)]
+        assert await second.query("SELECT a, b FROM child") == [(2, 3)]

@@ -97,6 +97,7 @@ class Filling:
             self._fill(table, is_same)
         making.rules(table for table in tables.values() if table.name not in self._there)
         making.end()
+        making.left_out += schema.beside
         for table in tables.values():
             if table.name in self._there:
                 making.left_out += lacking(table, self._there[table.name])
