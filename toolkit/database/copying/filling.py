@@ -10,6 +10,7 @@ from toolkit.database.copying.checksum import Sum
 from toolkit.database.copying.copied import UNKNOWN, Copied, Copy, CopyFailed, Progress, reason_of
 from toolkit.database.copying.handover import Handover
 from toolkit.database.copying.schema.comparing import check_names, lacking
+from toolkit.database.copying.schema.kinds import kept_otherwise
 from toolkit.database.copying.schema.making import Making
 from toolkit.database.copying.schema.making_postgresql import ToPostgreSQL
 from toolkit.database.copying.schema.making_same import SamePostgreSQL, SameSQLite
@@ -111,7 +112,18 @@ class Filling:
         copied = tuple(self._compared(table, is_same) for table in tables.values())
         number_on(transaction, tables.values(), self._there)
         there.end(tables.values())
-        return Copy(copied, tuple(making.left_out))
+        return Copy(copied, tuple(making.left_out), () if is_same else self._notes(schema))
+
+    def _notes(self, schema: Schema) -> tuple[str, ...]:
+        """What is kept as another type: the rows are the same, but a program may wonder."""
+        return tuple(
+            f"the column {column.name!a} of the table {table.name!a} is of "
+            f"{column.type or 'no type'}, and kept as {kept}"
+            for table in schema.tables
+            if table.name not in self._there and table.name != MIGRATIONS
+            for column in table.kept
+            if (kept := kept_otherwise(self._transaction.dialect, column))
+        )
 
     def _steps(self, making: Making, steps: Table, is_same: bool) -> None:
         if steps.name in self._there:

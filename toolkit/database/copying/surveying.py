@@ -149,7 +149,7 @@ def _is_kept(transaction: Transaction, table: Table, column: Column) -> bool:
     found = transaction.query(
         f"SELECT 1 FROM {quoted(table.name)} WHERE {name} IS NOT NULL AND NOT CASE "
         f"WHEN {name}::text IN ('NaN', 'Infinity', '-Infinity') THEN false "
-        f"WHEN abs({name}) < {2**63} AND {name} = trunc({name}) THEN true "
+        f"WHEN {name} >= -{2**63} AND {name} < {2**63} AND {name} = trunc({name}) THEN true "
         f"WHEN abs({name}) NOT BETWEEN {_LEAST} AND {_MOST} THEN false "
         f"ELSE {name}::float8::text::numeric = {name} END LIMIT 1"
     )

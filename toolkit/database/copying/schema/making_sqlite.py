@@ -66,6 +66,13 @@ class ToSQLite(Making):
         tables = list(tables)
         for table in tables:
             self._indexes(table, False)
+            for column in table.kept:
+                if column.collation not in ("", "C", "POSIX"):
+                    self._leave_out(
+                        f"the collation {column.collation} of the column {column.name!a} of the "
+                        f"table {table.name!a}",
+                        "SQLite orders and compares texts by their bytes",
+                    )
         self._leave_out_odd(tables)
 
     def end(self) -> None:

@@ -12,13 +12,12 @@ from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from toolkit.database.copying.schema.kinds import EXACT_DIGITS, affinity
+from toolkit.database.copying.schema.kinds import EXACT_DIGITS, affinity, is_text_in_postgresql
 from toolkit.database.copying.schema.tables import Column, raw
 
 _NUMBERS = ("integer", "real", "numeric")
 _INTEGER = re.compile(r"[+-]?\d+")
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
-_TEXTS = re.compile(r"text|character varying(?:\(\d+\))?")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?")
 
@@ -101,7 +100,7 @@ def column_in(to: str, column: Column) -> Term:
     elif kind == "exact":
         # A number that SQLite keeps as text is compared as a number, all the same.
         name, kind = f"CAST({name} AS NUMERIC)", "numeric"
-    elif (kind == "text" and not _TEXTS.fullmatch(column.type)) or column.type == "real":
+    elif (kind == "text" and not is_text_in_postgresql(column.type)) or column.type == "real":
         kind = ""  # blanks of CHAR, case of CITEXT; a float of 4 bytes is not what it looks like
     collation = "C" if collation in ("C", "POSIX") and to == "sqlite" else collation
     return Term(name, kind, collation=collation, type=column.type)
