@@ -148,21 +148,34 @@ class Filling:
         )
         count = 0
         while isinstance(taken := self._handover.take(), list):
-            self._insert(table, insert, [dict(zip(places, row, strict=True)) for row in taken])
+            rows = [dict(zip(places, row, strict=True)) for row in taken]
+            self._insert(table, insert, rows, count)
             count += len(taken)
             if self._progress is not None:
                 self._progress(table.name, count, total)
         self._sums[table.name] = taken
 
-    def _insert(self, table: Table, insert: str, rows: list[dict[str, Any]]) -> None:
+    def _insert(self, table: Table, insert: str, rows: list[dict[str, Any]], count: int) -> None:
         transaction = self._transaction
         try:
             with transaction.savepoint():
                 transaction.execute_many(insert, rows)
         except UNKNOWN as error:
+            number = count + self._first_refused(insert, rows)
             raise CopyFailed(
-                f"a row of the table {table.name!a} cannot be written: {reason_of(error)}"
+                f"a row of the table {table.name!a}, number {number} of those read, cannot be "
+                f"written: {reason_of(error)}"
             ) from None
+
+    def _first_refused(self, insert: str, rows: list[dict[str, Any]]) -> int:
+        """Which row it is that cannot be written with the others before it."""
+        for number, row in enumerate(rows, 1):
+            try:
+                with self._transaction.savepoint():
+                    self._transaction.execute(insert, **row)
+            except UNKNOWN:
+                return number
+        return len(rows)
 
     def _compared(self, table: Table, is_same: bool) -> Copied:
         ours = self._sums[table.name]
