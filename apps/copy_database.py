@@ -130,8 +130,10 @@ def _not_there(url: str) -> str | None:
 def _remove_empty(path: str) -> None:
     """Remove a database that was made for nothing; not one that somebody has used meanwhile."""
     with suppress(OSError, sqlite3.Error):  # such as that it was not made
-        place = f"{Path(path).absolute().as_uri()}?mode=ro"
-        with closing(sqlite3.connect(place, uri=True)) as database:
+        place = f"{Path(path).absolute().as_uri()}?mode=rw"
+        with closing(sqlite3.connect(place, uri=True, timeout=0)) as database:
+            # That fails where somebody else has the file open, too.
+            database.execute("PRAGMA journal_mode = DELETE")
             found = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if found == (0,):
             os.unlink(path)
