@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 import pytest_twisted
+from twisted.internet.task import deferLater
 
 from tests.database.copying.test_copy import contents, filled
 from tests.processes import Start
@@ -96,8 +100,67 @@ async def test_a_file_is_not_copied_onto_itself(start: Start, tmp_path: Path) ->
         "python", "-m", "apps.copy_database", "sqlite:a.db", "sqlite:./a.db", "--replace"
     )
     assert await program.ended() == 1
-    assert "are one database" in program.err
+    assert "the source and the target are one database: " in program.err
     assert contents(tmp_path / "a.db") == before
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest_twisted.ensureDeferred
+async def test_an_interrupted_copy_says_so_and_leaves_no_file_behind(
+    start: Start, tmp_path: Path, postgresql: str, reactor: Any, number: signal.Signals, status: int
+) -> None:
+    with psycopg.connect(postgresql, autocommit=True) as other:
+        other.execute("CREATE TABLE t (x INT)")
+        other.execute("BEGIN")
+        other.execute("LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
+        program = start("python", "-m", "apps.copy_database", postgresql, "sqlite:b.db")
+        waits = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 't'::regclass"
+        for _ in range(600):
+            if other.execute(waits).fetchone():
+                break
+            await deferLater(reactor, 0.05)
+        assert (tmp_path / "b.db").exists()
+        program.signal(number)
+        assert await program.ended() == status
+    assert program.err == "copy_database: interrupted: nothing was copied\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+@pytest_twisted.ensureDeferred
+async def test_a_copy_that_fails_leaves_a_file_only_where_there_was_one(
+    start: Start, tmp_path: Path, postgresql: str, is_there: bool
+) -> None:
+    with psycopg.connect(postgresql, autocommit=True) as other:
+        other.execute("CREATE TABLE t (x FLOAT8)")
+        other.execute("INSERT INTO t VALUES ('NaN')")
+    if is_there:
+        (tmp_path / "b.db").touch()
+    program = start("python", "-m", "apps.copy_database", postgresql, "sqlite:b.db")
+    assert await program.ended() == 1
+    assert "is NaN" in program.err
+    assert [path.name for path in tmp_path.iterdir()] == ["b.db"] * is_there
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_source_without_tables_is_told(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "a.db").touch()
+    program = start("python", "-m", "apps.copy_database", "sqlite:a.db", "sqlite:b.db")
+    assert await program.ended() == 0
+    assert (program.out, program.err) == ("", "copy_database: no tables were copied\n")
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_column_that_becomes_of_another_type_has_a_line_and_the_status_is_0(
+    start: Start, tmp_path: Path, postgresql: str
+) -> None:
+    with psycopg.connect(postgresql, autocommit=True) as other:
+        other.execute("CREATE TABLE t (x INTERVAL)")
+    program = start("python", "-m", "apps.copy_database", postgresql, "sqlite:b.db")
+    assert await program.ended() == 0
+    assert program.err == (
+        "copy_database: note: the column 'x' of the table 't' is of interval, and kept as TEXT\n"
+    )
 
 
 @pytest_twisted.ensureDeferred
@@ -107,5 +170,6 @@ async def test_the_help_names_the_options_and_the_statuses(start: Start) -> None
     words = " ".join(program.out.split())
     for part in ("SOURCE", "TARGET", "--replace", "--batch-rows", "--deadline", "Exit status"):
         assert part in words
+    assert "shown on stderr, where that is a terminal" in words
     for status in ("0 all is the same", "1 nothing", "2 wrong", "3 the rows", "130 inter", "143"):
         assert status in words

@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 import pytest_twisted
+from psycopg.sql import SQL, Identifier
 from twisted.internet.defer import Deferred
 
 from toolkit.database.database import Database
@@ -46,7 +47,11 @@ def new_postgresql() -> Iterator[str]:
 def emptied(url: str) -> str:
     """The same database, without what the last test left in it."""
     with closing(psycopg.connect(url, autocommit=True)) as connection:
-        connection.execute("DROP SCHEMA public CASCADE")
+        for (name,) in connection.execute(
+            "SELECT nspname FROM pg_namespace "
+            "WHERE left(nspname, 3) <> 'pg_' AND nspname <> 'information_schema'"
+        ).fetchall():
+            connection.execute(SQL("DROP SCHEMA {} CASCADE").format(Identifier(name)))
         connection.execute("CREATE SCHEMA public")
     return url
 

@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from toolkit.database.database import Database
 
+DOMAINS = """
+CREATE TYPE mood AS ENUM ('good', 'bad');
+CREATE DOMAIN most AS INTEGER DEFAULT 5 CONSTRAINT small CHECK (VALUE < 10) CHECK (VALUE > 0);
+CREATE DOMAIN "Less {1}" AS most NOT NULL CHECK (VALUE <> 3);
+CREATE DOMAIN short AS VARCHAR(3) COLLATE "C";
+CREATE DOMAIN fine AS mood CHECK (VALUE = 'good');
+CREATE TABLE t (id INT, a most, b "Less {1}" DEFAULT 4, c short, d fine, e most[]);
+INSERT INTO t VALUES (1, 9, 1, 'abc', 'good', '{1}'), (2, NULL, 2, NULL, NULL, NULL)
+"""
+
 
 async def two_tables(database: Database, rows: int = 3000) -> None:
     await database.execute("CREATE TABLE a (x INTEGER PRIMARY KEY)")

@@ -32,8 +32,12 @@ from toolkit.database.copying.copy import copy_database
         ("TIMESTAMP", ("2026-01-02 03:04:05.1234567",), "parts of a microsecond"),
         ("TIMESTAMPTZ_TEXT", ("2026-01-02 03:04:05",), "'it' of row 1 is no timestamp with a zone"),
         ("DATE", ("2026-01-02 03:04:05",), "'it' of row 1 is no date"),
-        ("JSON_TEXT", ("{",), "a row of the table 't' cannot be written: invalid input syntax"),
-        ("NUMERIC_TEXT", ("one",), "a row of the table 't' cannot be written: invalid input"),
+        (
+            "JSON_TEXT",
+            ("{}", "[]", "{"),
+            "a row of the table 't', number 3 of those read, cannot be written: invalid input",
+        ),
+        ("NUMERIC_TEXT", ("one",), "'t', number 1 of those read, cannot be written: invalid input"),
     ],
 )
 @pytest_twisted.ensureDeferred

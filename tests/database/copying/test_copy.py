@@ -184,5 +184,5 @@ async def test_a_database_is_not_copied_onto_itself(
     target = await opens_at(other)
     error = await failure(copy_database(source, target, replace=True))
     assert isinstance(error, CopyFailed)
-    assert "are one database" in str(error)
+    assert "the source and the target are one database: " in str(error)
     assert await source.query("SELECT x FROM a") == [(1,)]

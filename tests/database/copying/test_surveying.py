@@ -57,10 +57,8 @@ async def test_a_column_becomes_what_keeps_its_values(
     [
         ("0.1", "NUMERIC", 0.1),
         ("17", "NUMERIC(5)", 17),
-        (str(2**63 - 1), "NUMERIC", 2**63 - 1),
-        (str(-(2**63)), "NUMERIC", -(2**63)),
-        (str(2**63 + 1), "NUMERIC", str(2**63 + 1)),
         ("1e300", "NUMERIC", 1e300),
+        ("-9223372036854775808", "NUMERIC", -(2**63)),
         ("0.12345678901234567890", "NUMERIC", "0.12345678901234567890"),
         ("1" * 100, "NUMERIC", "1" * 100),
         ("NaN", "NUMERIC", "NaN"),

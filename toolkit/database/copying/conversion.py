@@ -28,9 +28,13 @@ def _number(value: Any) -> str:
     return str(value) if isinstance(value, int) else repr(value)
 
 
-_OF_POSTGRESQL = re.compile(
-    r"-?infinity|\d{4,6}-\d\d-\d\d(?: \d\d:\d\d:\d\d(?:\.\d{1,6})?(?:[+-]\d\d(?::\d\d)*)?)?(?: BC)?"
-)
+# What Python does not read: years of more than four digits, those before Christ, and no end.
+_DAY = r"\d{4,6}-\d\d-\d\d"
+_DAY_OF_POSTGRESQL = re.compile(rf"-?infinity|{_DAY}(?: BC)?")
+_MOMENT_OF_POSTGRESQL = {
+    has_zone: re.compile(rf"-?infinity|{_DAY} \d\d:\d\d:\d\d(?:\.\d{{1,6}})?{zone}(?: BC)?")
+    for has_zone, zone in ((False, ""), (True, r"[+-]\d\d(?::\d\d)*"))
+}
 _TOO_FINE = re.compile(r"[.,]\d{6}\d*[1-9]")
 
 
@@ -41,7 +45,7 @@ def _moment(has_zone: bool) -> Callable[[str], str]:
         try:
             found = datetime.fromisoformat(value)
         except ValueError:
-            if _OF_POSTGRESQL.fullmatch(value) and (len(value) > 10) is not value.endswith(" BC"):
+            if _MOMENT_OF_POSTGRESQL[has_zone].fullmatch(value):
                 return value
             raise Refused(f"no {name}") from None
         if (found.tzinfo is not None) is not has_zone:
@@ -57,7 +61,7 @@ def _day(value: str) -> str:
     try:
         return date.fromisoformat(value).isoformat()
     except ValueError:
-        if not _OF_POSTGRESQL.fullmatch(value) or ":" in value:
+        if not _DAY_OF_POSTGRESQL.fullmatch(value):
             raise Refused("no date") from None
     return value
 

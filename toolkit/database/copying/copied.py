@@ -39,11 +39,15 @@ class Copy:
     Attributes:
         tables: One by one.
         left_out: What the target has not got, one line each: rules, indexes and the like that
-            the other kind of database does not know. The rows are all there.
+            the other kind of database does not know, or not for certain in the same meaning. The
+            rows of the tables are all there.
+        notes: Which columns the target keeps as another type than they were declared with, one
+            line each. Their values are all there.
     """
 
     tables: tuple[Copied, ...]
     left_out: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 UNKNOWN = (StatementError, ConstraintViolation)

@@ -65,7 +65,7 @@ async def copy_database(
     if batch_rows < 1:
         raise ValueError(f"a batch is at least 1 row, not {batch_rows}")
     if source.dialect == target.dialect and await _place(source) == await _place(target):
-        raise CopyFailed(f"{source.url} and {target.url} are one database")
+        raise CopyFailed(f"the source and the target are one database: {target.url}")
     handover = Handover(deadline_seconds)
 
     def fill(transaction: Transaction) -> Copy:

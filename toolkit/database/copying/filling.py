@@ -10,6 +10,7 @@ from toolkit.database.copying.checksum import Sum
 from toolkit.database.copying.copied import UNKNOWN, Copied, Copy, CopyFailed, Progress, reason_of
 from toolkit.database.copying.handover import Handover
 from toolkit.database.copying.schema.comparing import check_names, lacking
+from toolkit.database.copying.schema.kinds import kept_otherwise
 from toolkit.database.copying.schema.making import Making
 from toolkit.database.copying.schema.making_postgresql import ToPostgreSQL
 from toolkit.database.copying.schema.making_same import SamePostgreSQL, SameSQLite
@@ -97,6 +98,7 @@ class Filling:
             self._fill(table, is_same)
         making.rules(table for table in tables.values() if table.name not in self._there)
         making.end()
+        making.left_out += schema.beside
         for table in tables.values():
             if table.name in self._there:
                 making.left_out += lacking(table, self._there[table.name])
@@ -110,7 +112,18 @@ class Filling:
         copied = tuple(self._compared(table, is_same) for table in tables.values())
         number_on(transaction, tables.values(), self._there)
         there.end(tables.values())
-        return Copy(copied, tuple(making.left_out))
+        return Copy(copied, tuple(making.left_out), () if is_same else self._notes(schema))
+
+    def _notes(self, schema: Schema) -> tuple[str, ...]:
+        """What is kept as another type: the rows are the same, but a program may wonder."""
+        return tuple(
+            f"the column {column.name!a} of the table {table.name!a} is of "
+            f"{column.type or 'no type'}, and kept as {kept}"
+            for table in schema.tables
+            if table.name not in self._there and table.name != MIGRATIONS
+            for column in table.kept
+            if (kept := kept_otherwise(self._transaction.dialect, column))
+        )
 
     def _steps(self, making: Making, steps: Table, is_same: bool) -> None:
         if steps.name in self._there:
@@ -135,21 +148,34 @@ class Filling:
         )
         count = 0
         while isinstance(taken := self._handover.take(), list):
-            self._insert(table, insert, [dict(zip(places, row, strict=True)) for row in taken])
+            rows = [dict(zip(places, row, strict=True)) for row in taken]
+            self._insert(table, insert, rows, count)
             count += len(taken)
             if self._progress is not None:
                 self._progress(table.name, count, total)
         self._sums[table.name] = taken
 
-    def _insert(self, table: Table, insert: str, rows: list[dict[str, Any]]) -> None:
+    def _insert(self, table: Table, insert: str, rows: list[dict[str, Any]], count: int) -> None:
         transaction = self._transaction
         try:
             with transaction.savepoint():
                 transaction.execute_many(insert, rows)
         except UNKNOWN as error:
+            number = count + self._first_refused(insert, rows)
             raise CopyFailed(
-                f"a row of the table {table.name!a} cannot be written: {reason_of(error)}"
+                f"a row of the table {table.name!a}, number {number} of those read, cannot be "
+                f"written: {reason_of(error)}"
             ) from None
+
+    def _first_refused(self, insert: str, rows: list[dict[str, Any]]) -> int:
+        """Which row it is that cannot be written with the others before it."""
+        for number, row in enumerate(rows, 1):
+            try:
+                with self._transaction.savepoint():
+                    self._transaction.execute(insert, **row)
+            except UNKNOWN:
+                return number
+        return len(rows)
 
     def _compared(self, table: Table, is_same: bool) -> Copied:
         ours = self._sums[table.name]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest_twisted
 
+from tests.database.calling import failure
+from tests.database.copying.sources import DOMAINS
 from tests.database.databases import Open
 from toolkit.database.copying.copy import copy_database
+from toolkit.database.errors import ConstraintViolation
 
 POSTGRESQL = """
 CREATE TYPE mood AS ENUM ('good', 'it''s bad');
@@ -59,3 +62,23 @@ async def test_between_two_of_postgresql_types_and_rules_stay_as_they_are(
         assert tuple(new) == (3, 3, {}, "good")
     # A serial column's numbers are its own, and end with it.
     assert await second.one("SELECT pg_get_serial_sequence('a', 'a')") == ("public.a_a_seq",)
+
+
+@pytest_twisted.ensureDeferred
+async def test_domains_go_to_another_postgresql(
+    opens_at: Open, postgresql: str, postgresql_again: str
+) -> None:
+    first, second = await opens_at(postgresql), await opens_at(postgresql_again)
+    await first.migrate([DOMAINS])
+    assert (await copy_database(first, second)).left_out == ()
+    assert await second.query(SHAPE) == await first.query(SHAPE)
+    assert await second.query("SELECT t::text FROM t ORDER BY id") == [
+        ("(1,9,1,abc,good,{1})",),
+        ("(2,,2,,,)",),
+    ]
+    await second.execute("INSERT INTO t (id) VALUES (3)")
+    assert await second.one("SELECT a, b FROM t WHERE id = 3") == (5, 4)
+    for values in ("(4, 10, 1)", "(4, 1, 3)", "(4, 1, NULL)"):
+        assert isinstance(
+            await failure(second.execute(f"INSERT INTO t VALUES {values}")), ConstraintViolation
+        ), values

@@ -42,7 +42,7 @@ async def test_what_sqlite_does_not_know_is_told(
         "the check 't_c_check' of the table 't'",
         "the index 'i' of the table 't'",
         "the trigger 'tr', of the table 't'",
-        "the domain 'most', of the table 't'",
+        "the domain 'most' of the column 'e' of the table 't'",
         "the column 'g' of the table 't'",
         "the materialized view 'mv'",
         "the view 'v'",

@@ -6,13 +6,13 @@ import pytest_twisted
 
 from tests.database.databases import Open
 from toolkit.database.copying.schema.reading import schema_of
-from toolkit.database.copying.schema.tables import Schema
 
 
 @pytest_twisted.ensureDeferred
 async def test_an_empty_database_has_nothing(opens: Open) -> None:
     database = await opens()
-    assert await database.transaction(schema_of) == Schema(database.dialect, ())
+    schema = await database.transaction(schema_of)
+    assert (schema.dialect, schema.tables, schema.beside) == (database.dialect, (), ())
 
 
 @pytest_twisted.ensureDeferred

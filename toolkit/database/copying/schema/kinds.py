@@ -59,6 +59,18 @@ _OF_SQLITE = {name: kind for kind, name in _TO_SQLITE.items()} | {
 }
 
 
+_TEXTS = re.compile(r"text|character varying(?:\(\d+\))?")
+
+
+def is_text_in_postgresql(name: str) -> bool:
+    """Whether a type is that of texts, which have no other rules of their own.
+
+    Args:
+        name: The type's, as PostgreSQL writes it.
+    """
+    return _TEXTS.fullmatch(name) is not None
+
+
 def kind_in_postgresql(name: str) -> str:
     """What a column holds, by the type's name in `pg_type`; what is none of these moves as text."""
     return _OF_POSTGRESQL.get(name, "text")
@@ -119,6 +131,23 @@ def type_in(dialect: str, column: Column) -> str:
     if kind == "exact" and column.size:
         return f"{name}({column.size}, {column.scale})"
     return name
+
+
+def kept_otherwise(dialect: str, column: Column) -> str:
+    """How a column is kept, if that is another kind of type than it was declared with; or nothing.
+
+    Args:
+        dialect: Where it is kept.
+        column: As it is where it comes from, with the kind that its values really have.
+    """
+    kept = type_in(dialect, column)
+    if dialect == "sqlite":
+        if column.type.startswith("character("):
+            return f"{kept}, without the blanks at its end"
+        return kept if column.kind == "text" and not is_text_in_postgresql(column.type) else ""
+    name = column.type.upper().partition("(")[0].strip()
+    is_known = name in _OF_SQLITE or (name and affinity(name) != "numeric")
+    return "" if is_known and kind_in_sqlite(column.type) == column.kind else kept
 
 
 def without_size(column: Column) -> Column:

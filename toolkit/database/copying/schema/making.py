@@ -6,10 +6,12 @@ What the database does not understand is found out by trying, and told.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from toolkit.database.copying.copied import UNKNOWN, CopyFailed, reason_of
-from toolkit.database.copying.schema.tables import Schema, Table
+from toolkit.database.copying.schema.tables import Column, Schema, Table
+from toolkit.database.copying.schema.terms import Unlike
 from toolkit.database.errors import DatabaseError
 from toolkit.database.transaction import Transaction
 
@@ -65,6 +67,14 @@ class Making(ABC):
         except UNKNOWN as error:
             self._leave_out(what, error)
 
+    @contextmanager
+    def _leaves_out(self, what: str) -> Iterator[None]:
+        """What cannot be said in this database, or not for certain, is left out, and told."""
+        try:
+            yield
+        except Unlike as error:
+            self._leave_out(what, str(error))
+
     def _leave_out(self, what: str, why: DatabaseError | str) -> None:
         reason = reason_of(why) if isinstance(why, DatabaseError) else why
         self.left_out.append(f"{what}: {reason}" if reason else what)
@@ -74,8 +84,17 @@ class Making(ABC):
             for what in table.odd:
                 self._leave_out(f"{what}, of the table {table.name!a}", "")
             for column in table.columns:
+                if column.domain:
+                    self._leave_out_domain(table, column)
                 if column.generated:
                     self._leave_out(
                         f"the column {column.name!a} of the table {table.name!a}",
                         "it is computed, which the other database does in another way",
                     )
+
+    def _leave_out_domain(self, table: Table, column: Column) -> None:
+        self._leave_out(
+            f"the domain {column.domain!a} of the column {column.name!a} of the table "
+            f"{table.name!a}",
+            f"it is kept as {column.type}, of which that is made",
+        )

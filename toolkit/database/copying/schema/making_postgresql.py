@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from toolkit.database.copying.schema.expressions import condition
 from toolkit.database.copying.schema.kinds import type_in
 from toolkit.database.copying.schema.making import Making
 from toolkit.database.copying.schema.tables import (
@@ -14,7 +15,7 @@ from toolkit.database.copying.schema.tables import (
     listed,
     quoted,
 )
-from toolkit.database.copying.schema.translating import default_in, expression_in, index_in
+from toolkit.database.copying.schema.translating import default_in, index_in
 
 
 class ToPostgreSQL(Making):
@@ -65,24 +66,26 @@ class ToPostgreSQL(Making):
             if index.odd:
                 self._leave_out(what, f"PostgreSQL does not know its {index.odd}")
             else:
-                self._try(what, index_in("postgresql", table, index))
+                with self._leaves_out(what):
+                    self._try(what, index_in("postgresql", table, index))
         for check in table.checks:
-            text = escaped(expression_in("postgresql", table, check.expression))
+            what = f"the check {check.name or check.expression!a} {of}"
             called = f"CONSTRAINT {quoted(check.name)} " if check.name else ""
-            self._try(
-                f"the check {check.name or check.expression!a} {of}",
-                f"ALTER TABLE {name} ADD {called}CHECK ({text})",
-            )
+            with self._leaves_out(what):
+                text = escaped(condition("postgresql", check.expression, table))
+                self._try(what, f"ALTER TABLE {name} ADD {called}CHECK ({text})")
         for column in table.kept:
             if column.default:
                 self._default(table, column)
 
     def _default(self, table: Table, column: Column) -> None:
-        text = escaped(default_in("postgresql", column))
-        self._try(
-            f"the default of the column {column.name!a} of the table {table.name!a}",
-            f"ALTER TABLE {quoted(table.name)} ALTER {quoted(column.name)} SET DEFAULT {text}",
-        )
+        what = f"the default of the column {column.name!a} of the table {table.name!a}"
+        with self._leaves_out(what):
+            text = escaped(default_in("postgresql", column))
+            self._try(
+                what,
+                f"ALTER TABLE {quoted(table.name)} ALTER {quoted(column.name)} SET DEFAULT {text}",
+            )
 
     def _foreign_key(self, table: Table, key: ForeignKey) -> None:
         other, columns = self._named(key)

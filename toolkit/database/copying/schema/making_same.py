@@ -50,14 +50,23 @@ class SamePostgreSQL(Making):
     """PostgreSQL's tables in PostgreSQL."""
 
     def begin(self) -> None:
-        """Make enumerations and sequences."""
+        """Make types and sequences."""
         for what, sql in self._schema.before:
             self._try(what, sql)
 
     def table(self, table: Table) -> None:
         """Make a table with its columns."""
-        parts = ", ".join(map(_column, table.columns))
+        parts = ", ".join(_column(one, self._type(table, one)) for one in table.columns)
         self._make(table, f"CREATE TABLE {quoted(table.name)} ({parts})")
+
+    def _type(self, table: Table, column: Column) -> str:
+        if not column.domain:
+            return column.type
+        # It may be of another schema, or its rule of a function that is not copied.
+        if self._transaction.one("SELECT to_regtype({name})", name=column.domain)[0] is not None:
+            return column.domain
+        self._leave_out_domain(table, column)
+        return column.type
 
     def rules(self, tables: Iterable[Table]) -> None:
         """Make keys, checks, indexes and defaults; foreign keys at the end."""
@@ -99,8 +108,8 @@ class SamePostgreSQL(Making):
             self._leave_out(what, "pg_dump copies it")
 
 
-def _column(column: Column) -> str:
-    text = f"{quoted(column.name)} {escaped(column.type)}"
+def _column(column: Column, kind: str) -> str:
+    text = f"{quoted(column.name)} {escaped(kind)}"
     if column.collation:
         text += f" COLLATE {quoted(column.collation)}"
     if column.identity:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from toolkit.database.copying.copied import UNKNOWN
+from toolkit.database.copying.schema.expressions import condition
 from toolkit.database.copying.schema.kinds import type_in
 from toolkit.database.copying.schema.making import Making
 from toolkit.database.copying.schema.tables import (
@@ -19,9 +20,9 @@ from toolkit.database.copying.schema.tables import (
     escaped,
     listed,
     quoted,
-    raw,
 )
-from toolkit.database.copying.schema.translating import default_in, expression_in, index_in
+from toolkit.database.copying.schema.terms import text_of
+from toolkit.database.copying.schema.translating import default_in, index_in
 from toolkit.database.errors import DatabaseError
 
 _PROBE = '"toolkit probe"'
@@ -49,13 +50,13 @@ class ToSQLite(Making):
             parts.append(f"PRIMARY KEY ({listed(table.key)})")
         for unique in table.unique:
             parts.append(f"CONSTRAINT {quoted(unique.name)} UNIQUE ({listed(unique.columns)})")
-        labels = [
-            Check(f"{raw(one.name)} IN ({', '.join(map(_text, one.labels))})")
+        for check in table.checks:
+            parts += self._check(table, columns, check)
+        parts += [
+            f"CHECK ({quoted(one.name)} IN ({escaped(', '.join(map(text_of, one.labels)))}))"
             for one in table.kept
             if one.labels
         ]
-        for check in (*table.checks, *labels):
-            parts += self._check(table, columns, check)
         parts += self._foreign_keys(table)
         self._make(table, f"CREATE TABLE {quoted(table.name)} ({', '.join(parts)})")
         self._indexes(table, True)
@@ -65,6 +66,13 @@ class ToSQLite(Making):
         tables = list(tables)
         for table in tables:
             self._indexes(table, False)
+            for column in table.kept:
+                if column.collation not in ("", "C", "POSIX"):
+                    self._leave_out(
+                        f"the collation {column.collation} of the column {column.name!a} of the "
+                        f"table {table.name!a}",
+                        "SQLite orders and compares texts by their bytes",
+                    )
         self._leave_out_odd(tables)
 
     def end(self) -> None:
@@ -85,7 +93,11 @@ class ToSQLite(Making):
             return ""
         if not column.default:
             return ""
-        text = escaped(default_in("sqlite", column))
+        text = ""
+        with self._leaves_out(what):
+            text = escaped(default_in("sqlite", column, self._schema.is_utc))
+        if not text:
+            return ""
         kind = type_in("sqlite", column)
         problem = self._problem(
             f"CREATE TABLE {_PROBE} (it {kind} DEFAULT {text})",
@@ -97,10 +109,14 @@ class ToSQLite(Making):
         return f" DEFAULT {text}"
 
     def _check(self, table: Table, columns: list[str], check: Check) -> list[str]:
-        text = f"CHECK ({escaped(expression_in('sqlite', table, check.expression))})"
+        what, text = f"the check {check.name!a} of the table {table.name!a}", ""
+        with self._leaves_out(what):
+            text = f"CHECK ({escaped(condition('sqlite', check.expression, table))})"
+        if not text:
+            return []
         problem = self._problem(f"CREATE TABLE {_PROBE} ({', '.join(columns)}, {text})")
         if problem is not None:
-            self._leave_out(f"the check {check.name!a} of the table {table.name!a}", problem)
+            self._leave_out(what, problem)
             return []
         return [f"CONSTRAINT {quoted(check.name)} {text}" if check.name else text]
 
@@ -123,7 +139,8 @@ class ToSQLite(Making):
                 if index.odd:
                     self._leave_out(what, f"SQLite does not know {index.odd}")
                 else:
-                    self._try(what, index_in("sqlite", table, index))
+                    with self._leaves_out(what):
+                        self._try(what, index_in("sqlite", table, index))
 
     def _problem(self, *statements: str) -> DatabaseError | None:
         try:
@@ -135,8 +152,3 @@ class ToSQLite(Making):
             return None
         except UNKNOWN as error:
             return error
-
-
-def _text(value: str) -> str:
-    inner = value.replace("'", "''")
-    return f"'{inner}'"

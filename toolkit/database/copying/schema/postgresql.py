@@ -10,7 +10,6 @@ from toolkit.database.copying.schema.kinds import kind_in_postgresql
 from toolkit.database.copying.schema.tables import (
     ACTIONS,
     PARTITIONS,
-    SEQUENCE,
     Check,
     Column,
     ForeignKey,
@@ -19,12 +18,20 @@ from toolkit.database.copying.schema.tables import (
     Table,
     Unique,
     escaped,
-    raw,
+)
+from toolkit.database.copying.schema.types import (
+    BASES,
+    domains,
+    enumerations,
+    made,
+    owned,
+    sequences_of,
 )
 from toolkit.database.rows import Row
 from toolkit.database.transaction import Transaction
 
 _HERE = "= current_schema()::regnamespace"
+_UTC = ("UTC", "UCT", "GMT", "Zulu", "Universal")
 _LETTERS = dict(zip("arcnd", ACTIONS, strict=True))
 
 
@@ -48,62 +55,38 @@ def schema_of_postgresql(transaction: Transaction) -> Schema:
         f"SELECT p.proname FROM pg_proc p WHERE p.pronamespace {_HERE} AND NOT EXISTS "
         "(SELECT 1 FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e') ORDER BY 1"
     )
-    sequences = _sequences(transaction)
+    sequences = sequences_of(transaction)
     odd = [f"the {kind} {name!a}" for kind, name in others]
     odd += [f"the function {name!a}" for (name,) in functions]
     return Schema(
         "postgresql",
         tuple(_table(transaction, row) for row in tables),
         tuple(odd),
-        (*_enumerations(transaction), *((_called(one), _made(one)) for one in sequences)),
-        tuple((_called(one), _owned(one)) for one in sequences if one["owner"]),
+        (*enumerations(transaction), *map(made, sequences), *domains(transaction)),
+        tuple(map(owned, (one for one in sequences if one["owner"]))),
+        _is_utc(transaction),
+        tuple(_others(transaction)),
     )
 
 
-def _enumerations(transaction: Transaction) -> Iterable[tuple[str, str]]:
+def _others(transaction: Transaction) -> Iterable[str]:
     rows = transaction.query(
-        "SELECT t.typname, ARRAY(SELECT quote_literal(e.enumlabel) FROM pg_enum e "
-        "WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder) AS labels FROM pg_type t "
-        f"WHERE t.typtype = 'e' AND t.typnamespace {_HERE} ORDER BY t.typname"
+        "SELECT n.nspname, count(*), current_schema() AS ours FROM pg_class c "
+        "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') "
+        f"AND NOT c.relispartition AND NOT c.relnamespace {_HERE} AND left(n.nspname, 3) <> 'pg_' "
+        "AND n.nspname <> 'information_schema' AND NOT EXISTS "
+        "(SELECT 1 FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e') "
+        "GROUP BY n.nspname ORDER BY n.nspname"
     )
-    for name, labels in rows:
-        sql = f"CREATE TYPE {raw(name)} AS ENUM ({', '.join(labels)})"
-        yield f"the type {name!a}", escaped(sql)
+    for name, count, ours in rows:
+        tables = f"{count} table{'s' * (count > 1)}"
+        yield f"the schema {name!a}, with {tables}: only the schema {ours!a} is copied"
 
 
-def _sequences(transaction: Transaction) -> list[Row]:
-    """Those that are not of a column's identity, with the column that owns each, if one does."""
-    return transaction.query(
-        "SELECT s.*, s.data_type::text AS kind, o.relname AS owner, a.attname AS column "
-        "FROM pg_sequences s JOIN pg_class c ON c.relname = s.sequencename "
-        f"AND c.relnamespace {_HERE} LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass "
-        "AND d.objid = c.oid AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i') "
-        "LEFT JOIN pg_class o ON o.oid = d.refobjid LEFT JOIN pg_attribute a "
-        "ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid "
-        "WHERE s.schemaname = current_schema() AND coalesce(d.deptype, 'n') <> 'i' "
-        "ORDER BY s.sequencename"
-    )
-
-
-def _called(sequence: Row) -> str:
-    return f"{SEQUENCE}{sequence['sequencename']!a}"
-
-
-def _made(sequence: Row) -> str:
-    last, step = sequence["last_value"], sequence["increment_by"]
-    return escaped(
-        f"CREATE SEQUENCE {raw(sequence['sequencename'])} AS {sequence['kind']} "
-        f"START {sequence['start_value'] if last is None else last + step} "
-        f"MINVALUE {sequence['min_value']} MAXVALUE {sequence['max_value']} "
-        f"INCREMENT {step}{' CYCLE' * sequence['cycle']}"
-    )
-
-
-def _owned(sequence: Row) -> str:
-    return escaped(
-        f"ALTER SEQUENCE {raw(sequence['sequencename'])} "
-        f"OWNED BY {raw(sequence['owner'])}.{raw(sequence['column'])}"
-    )
+def _is_utc(transaction: Transaction) -> bool:
+    # Of this transaction another was set: what sessions begin with is what counts.
+    row = transaction.one("SELECT reset_val FROM pg_settings WHERE name = 'TimeZone'")
+    return row[0].removeprefix("Etc/") in _UTC
 
 
 def _table(transaction: Transaction, row: Row) -> Table:
@@ -118,12 +101,16 @@ def _table(transaction: Transaction, row: Row) -> Table:
         oid=oid,
     )
     odd += [f"the trigger {trigger!a}" for (trigger,) in triggers]
-    domains = transaction.query(
-        "SELECT DISTINCT t.typname FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid "
-        "WHERE a.attrelid = {oid} AND NOT a.attisdropped AND t.typtype = 'd' ORDER BY 1",
+    others = transaction.query(
+        "SELECT rulename FROM pg_rewrite WHERE ev_class = {oid} ORDER BY 1", oid=oid
+    )
+    odd += [f"the rule {other!a}" for (other,) in others]
+    parents = transaction.query(
+        "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhparent "
+        "WHERE i.inhrelid = {oid} ORDER BY i.inhseqno",
         oid=oid,
     )
-    odd += [f"the domain {domain!a}" for (domain,) in domains]
+    odd += [f"the inheritance from {one!a}, as which queries found its rows" for (one,) in parents]
     rules = transaction.query(
         "SELECT c.contype::text, c.conname, o.relname AS other, c.confdeltype::text, "
         "c.confupdtype::text, c.condeferrable, c.condeferred, c.confmatchtype::text, "
@@ -166,22 +153,25 @@ def _names(numbers: str, table: str) -> str:
 
 def _columns(transaction: Transaction, oid: int) -> Iterable[Column]:
     rows = transaction.query(
-        "SELECT a.attname, t.typname, format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull, "
-        "a.attidentity::text, a.attgenerated::text, a.atttypmod, "
+        f"WITH RECURSIVE {BASES} "
+        "SELECT a.attname, t.typname, format_type(b.base, coalesce(b.modifier, a.atttypmod)) "
+        "AS type, a.attnotnull, CASE WHEN b.depth > 0 THEN format_type(a.atttypid, NULL) END "
+        "AS domain, a.attidentity::text, a.attgenerated::text, "
+        "coalesce(b.modifier, a.atttypmod) AS modifier, "
         "pg_get_expr(d.adbin, d.adrelid) AS expression, "
         "CASE WHEN a.attcollation <> t.typcollation THEN c.collname END AS collation, "
         "ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = t.oid "
         "ORDER BY e.enumsortorder) AS labels, CASE WHEN a.attidentity <> '' THEN "
         "pg_sequence_last_value(pg_get_serial_sequence(a.attrelid::regclass::text, a.attname)"
         "::regclass) END AS last FROM pg_attribute a "
-        "JOIN pg_type t ON t.oid = a.atttypid "
+        "JOIN bases b ON b.type = a.atttypid AND b.is_last JOIN pg_type t ON t.oid = b.base "
         "LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum "
         "LEFT JOIN pg_collation c ON c.oid = a.attcollation "
         "WHERE a.attrelid = {oid} AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum",
         oid=oid,
     )
     for row in rows:
-        size, scale = _size(row["typname"], row["atttypmod"])
+        size, scale = _size(row["typname"], row["modifier"])
         expression = row["expression"] or ""
         yield Column(
             row["attname"],
@@ -196,6 +186,7 @@ def _columns(transaction: Transaction, oid: int) -> Iterable[Column]:
             size,
             scale,
             row["last"],
+            row["domain"] or "",
         )
 
 
@@ -233,7 +224,7 @@ def _indexes(transaction: Transaction, oid: int) -> Iterable[Index]:
         "pg_get_indexdef(i.indexrelid) AS definition, "
         "ARRAY(SELECT coalesce((SELECT a.attname::text FROM pg_attribute a "
         "WHERE a.attrelid = i.indrelid AND a.attnum = i.indkey[n - 1] AND a.attnum > 0), "
-        "pg_get_indexdef(i.indexrelid, n, true)) FROM generate_series(1, i.indnkeyatts::int) n "
+        "pg_get_indexdef(i.indexrelid, n, false)) FROM generate_series(1, i.indnkeyatts::int) n "
         "ORDER BY n) AS parts FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
         "JOIN pg_am m ON m.oid = c.relam WHERE i.indrelid = {oid} AND NOT EXISTS (SELECT 1 "
         "FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x')) "

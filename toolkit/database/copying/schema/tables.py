@@ -56,6 +56,7 @@ class Column:
         size: Of a text, how many characters it may have; of a number, how many digits.
         scale: Of a number, how many of its digits stand after the point.
         last: The highest number that PostgreSQL has given to a row in it.
+        domain: Of which domain of PostgreSQL it is; its type is what that is made of.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Column:
     size: int | None = None
     scale: int = 0
     last: int | None = None
+    domain: str = ""
 
 
 @dataclass(frozen=True)
@@ -181,6 +183,8 @@ class Schema:
         before: What is made before the tables in a database of the same kind: each with how it
             is called, and the statement.
         after: What is made after their rows.
+        is_utc: Whether PostgreSQL's sessions have UTC as their time zone, if none other is set.
+        beside: What is not of it, and not copied, one line each.
     """
 
     dialect: str
@@ -188,3 +192,5 @@ class Schema:
     odd: tuple[str, ...] = ()
     before: tuple[tuple[str, str], ...] = ()
     after: tuple[tuple[str, str], ...] = field(default=())
+    is_utc: bool = False
+    beside: tuple[str, ...] = ()

@@ -1,115 +1,112 @@
 """Expressions of one kind of database as the other writes them; no I/O.
 
-Only what is written otherwise though it means the same is changed. Whether the other database
-understands the rest is found out there, by trying.
+What is taken is known to mean the same in both, or has been made so. All else is `Unlike`.
 """
 
 from __future__ import annotations
 
 import re
 
-from toolkit.database.copying.schema.sqlite_text import plain
-from toolkit.database.copying.schema.tables import Column, Index, Table, escaped, quoted, raw
+from toolkit.database.copying.schema.expressions import condition, read
+from toolkit.database.copying.schema.tables import Column, Index, Table, escaped, quoted
+from toolkit.database.copying.schema.terms import Unlike, given
 
-_SQLITE_NOW = "CURRENT_TIMESTAMP"
-_SQLITE_NOW_WITH_ZONE = "strftime('%Y-%m-%d %H:%M:%f+00', 'now')"
-_POSTGRESQL_NOW_TEXT = "to_char(CURRENT_TIMESTAMP AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')"
-_NOW_OF_SQLITE = re.compile(
-    r"""current_timestamp | datetime\s*\(\s*(?:'now'|"now")?\s*\)""", re.IGNORECASE | re.VERBOSE
-)
-_NOW_OF_POSTGRESQL = re.compile(
-    r"now\(\)|CURRENT_TIMESTAMP|LOCALTIMESTAMP|statement_timestamp\(\)|"
-    r"\(?(?:CURRENT_TIMESTAMP|now\(\)) AT TIME ZONE 'UTC'(?:::text)?\)?|"
-    r"to_char\(\(CURRENT_TIMESTAMP AT TIME ZONE 'UTC'(?:::text)?\), "
-    r"'YYYY-MM-DD HH24:MI:SS'(?:::text)?\)"
-)
-_TODAY_OF_POSTGRESQL = re.compile(r"CURRENT_DATE|\(?(?:now\(\)|CURRENT_TIMESTAMP)\)?::date")
-_QUOTED = r"""'(?:[^']|'')*+' | "(?:[^"]|"")*+" """
-_BOOLEANS = {"0": "false", "1": "true"}
-_CAST = re.compile(
-    rf"""({_QUOTED}) | ::(?:"[^"]*"|[a-z_][\w$]*)
-    (?:\s(?:varying|precision|with(?:out)?\stime\szone))*(?:\(\d+(?:,\s*-?\d+)?\))?(?:\[\])*""",
-    re.VERBOSE,
-)
-_ARRAY = rf"ARRAY\[(?:{_QUOTED}|[^\[\]'\"])*\]"
-_TWICE = re.compile(rf"\((\({_ARRAY}\))\)", re.VERBOSE)
-_ANY_OF = re.compile(rf"=\ ANY\ \(({_ARRAY})\)", re.VERBOSE)
-_NAMES = re.compile(
-    rf"""{_QUOTED} | `(?:[^`]|``)*+` | \[[^\]]*\] | [A-Za-z_][\w$]*+(?!\s*\()""", re.VERBOSE
-)
+_UTC = "CURRENT_TIMESTAMP AT TIME ZONE 'UTC'"
+_ZONED = "strftime('%Y-%m-%d %H:%M:%f+00', 'now')"
+_FORMS = {
+    "CURRENT_TIMESTAMP": "YYYY-MM-DD HH24:MI:SS",
+    "CURRENT_DATE": "YYYY-MM-DD",
+    "CURRENT_TIME": "HH24:MI:SS",
+}
+"""What SQLite calls the time, in UTC, and how it writes it."""
+
+_OF_SQLITE = {
+    "CURRENT_TIMESTAMP": r"current_timestamp|datetime\((?:'now'|\"now\")?\)",
+    "CURRENT_DATE": r"current_date|date\((?:'now'|\"now\")?\)",
+    "CURRENT_TIME": r"current_time|time\((?:'now'|\"now\")?\)",
+    _ZONED: re.escape(_ZONED.replace(" ", "")),
+}
+_NOW = r"(?:now\(\)|transaction_timestamp\(\)|CURRENT_TIMESTAMP)"
+_NOW_UTC = rf"(?:{_NOW}attimezone'utc'|timezone\('utc',{_NOW}\))"
+_HERE = "it is of the session's time zone, which is not UTC; SQLite's is"
 
 
-def default_in(dialect: str, column: Column) -> str:
+def default_in(dialect: str, column: Column, is_utc: bool = False) -> str:
     """The default of a column, in the other kind of database.
 
     Args:
         dialect: Where it shall stand.
         column: With what it has where it comes from; its kind is what it holds there, too.
+        is_utc: Whether PostgreSQL's own times are in UTC, where it comes from there.
+
+    Raises:
+        Unlike: It would be another value there, as far as is known.
     """
-    text = _bare(column.default)
-    if dialect == "sqlite":
-        return _default_in_sqlite(text, column.kind)
-    return _default_in_postgresql(text, column.kind)
+    if dialect == "postgresql":
+        time = _time_in_postgresql(column)
+        return time or given(dialect, column, read(dialect, column.default, None))
+    time = _time_in_sqlite(column, is_utc)
+    return time or f"({given(dialect, column, read(dialect, column.default, None))})"
 
 
-def _bare(text: str) -> str:
-    """An expression without parentheses around the whole of it."""
-    text = text.strip()
+def _packed(text: str) -> str:
+    """Without what may be there or not: parentheses around the whole of it, casts and blanks."""
+    text = re.sub(r"::text\b|\s+", "", text)
     while text.startswith("(") and text.endswith(")") and _closes(text) == len(text) - 1:
-        text = text[1:-1].strip()
+        text = text[1:-1]
     return text
 
 
 def _closes(text: str) -> int:
-    depth, quote = 0, ""
+    depth = 0
     for place, one in enumerate(text):
-        if quote:
-            quote = "" if one == quote else quote
-        elif one in "'\"":
-            quote = one
-        else:
-            depth += (one == "(") - (one == ")")
-            if not depth:
-                return place
+        depth += (one == "(") - (one == ")")
+        if not depth:
+            return place
     return -1
 
 
-def _default_in_sqlite(text: str, kind: str) -> str:
-    if _NOW_OF_POSTGRESQL.fullmatch(text):
-        return f"({_SQLITE_NOW_WITH_ZONE})" if kind == "timestamptz" else _SQLITE_NOW
-    if _TODAY_OF_POSTGRESQL.fullmatch(text):
-        return "CURRENT_DATE"
-    if kind == "bytes" and (found := re.fullmatch(r"'\\x([0-9a-f]*)'::bytea", text)):
-        return f"x'{found[1]}'"
-    return f"({_without_casts(text)})"
+def _time_in_postgresql(column: Column) -> str:
+    packed = _packed(column.default)
+    for name, pattern in _OF_SQLITE.items():
+        # In what strftime is told, upper case matters.
+        if not re.fullmatch(pattern, packed, 0 if name == _ZONED else re.IGNORECASE):
+            continue
+        if (name, column.kind) == (_ZONED, "timestamptz"):
+            return "CURRENT_TIMESTAMP"
+        if (name, column.kind) == ("CURRENT_TIMESTAMP", "timestamp"):
+            return f"({_UTC})"
+        if (name, column.kind) == ("CURRENT_DATE", "date"):
+            return f"(({_UTC})::date)"
+        form = _FORMS.get(name, "")
+        if column.kind == "text" and form and (column.size is None or column.size >= len(form)):
+            return f"to_char({_UTC}, '{form}')"
+        raise Unlike(f"it is a time as text, and the column is of {column.type or 'no type'}")
+    return ""
 
 
-def _default_in_postgresql(text: str, kind: str) -> str:
-    if text == _SQLITE_NOW_WITH_ZONE:
+def _time_in_sqlite(column: Column, is_utc: bool) -> str:
+    packed, kind = _packed(column.default), column.kind
+
+    def is_like(pattern: str) -> bool:
+        return re.fullmatch(pattern, packed, re.IGNORECASE) is not None
+
+    if kind == "timestamptz" and is_like(_NOW):
+        return f"({_ZONED})"
+    if kind == "timestamp" and is_like(_NOW_UTC):
         return "CURRENT_TIMESTAMP"
-    if _NOW_OF_SQLITE.fullmatch(text):
-        return _POSTGRESQL_NOW_TEXT if kind == "text" else "CURRENT_TIMESTAMP"
-    if re.fullmatch(r'"(?:[^"]|"")*"', text):  # SQLite takes it for a text, where it is no name
-        inner = text[1:-1].replace('""', '"').replace("'", "''")
-        return f"'{inner}'"
-    if found := re.fullmatch(r"[xX]'([0-9a-fA-F]*)'", text):
-        return f"'\\x{found[1]}'"
-    if kind == "boolean" and text in ("0", "1"):
-        return _BOOLEANS[text]
-    return text
-
-
-def expression_in(dialect: str, table: Table, expression: str) -> str:
-    """What a CHECK or an index is of, in the other kind of database.
-
-    Args:
-        dialect: Where it shall stand.
-        table: With the names and kinds of its columns.
-        expression: As it stands where it comes from.
-    """
-    if dialect == "postgresql":
-        return _with_booleans(table, _with_names(table, expression))
-    return _with_numbers(table, _without_casts(expression))
+    if kind == "date" and is_like(rf"\(*{_NOW_UTC}\)*(?:::date)?"):
+        return "CURRENT_DATE"
+    if kind == "text" and not column.type.startswith("character("):
+        for name, form in _FORMS.items():
+            if is_like(rf"to_char\(\(?{_NOW_UTC}\)?,'{form.replace(' ', '')}'\)"):
+                return name
+    is_here = (kind == "timestamp" and is_like(rf"{_NOW}|LOCALTIMESTAMP")) or (
+        kind == "date" and is_like(rf"CURRENT_DATE|{_NOW}|\(?{_NOW}\)?::date")
+    )
+    if is_here and not is_utc:
+        raise Unlike(_HERE)
+    return {"timestamp": "CURRENT_TIMESTAMP", "date": "CURRENT_DATE"}[kind] if is_here else ""
 
 
 def index_in(dialect: str, table: Table, index: Index) -> str:
@@ -119,64 +116,19 @@ def index_in(dialect: str, table: Table, index: Index) -> str:
         dialect: Where it shall be.
         table: Its table, with the kinds of its columns.
         index: As it is where it comes from.
+
+    Raises:
+        Unlike: What it is of means something else there, as far as is known.
     """
     parts = []
     for text, is_name, after in index.parts:
         # PostgreSQL puts empty values last, SQLite first: so does each with an index of its own.
-        one = quoted(text) if is_name else f"({escaped(expression_in(dialect, table, text))})"
+        # One that is not unique only finds rows, and by what a query of that database says.
+        term = None if is_name else read(dialect, text, table, not index.is_unique)
+        one = quoted(text) if term is None else f"({escaped(term.text)})"
         parts.append(f"{one} {after}".strip())
-    where = escaped(expression_in(dialect, table, index.where))
+    where = escaped(condition(dialect, index.where, table)) if index.where else ""
     return (
         f"CREATE {'UNIQUE ' * index.is_unique}INDEX {quoted(index.name)} ON {quoted(table.name)} "
         f"({', '.join(parts)}){f' WHERE {where}' if where else ''}"
     )
-
-
-def _without_casts(text: str) -> str:
-    """An expression of PostgreSQL without `::type`, and with IN for `= ANY (ARRAY[…])`."""
-    text = _CAST.sub(lambda match: match[1] or "", text)
-    while (shorter := _TWICE.sub(r"\1", text)) != text:
-        text = shorter
-    return _ANY_OF.sub(lambda match: f"IN ({match[1][len('ARRAY[') : -1]})", text)
-
-
-def _with_numbers(table: Table, expression: str) -> str:
-    """Numbers that SQLite keeps as text are compared as numbers, all the same."""
-    exact = {one.name for one in table.columns if one.kind == "exact"}
-
-    def cast(match: re.Match[str]) -> str:
-        name = plain(match[0])
-        return f"CAST({raw(name)} AS NUMERIC)" if name in exact else match[0]
-
-    return _NAMES.sub(cast, expression) if exact else expression
-
-
-def _with_names(table: Table, expression: str) -> str:
-    """Columns as they are called: PostgreSQL does not take `Name` for a column `name`."""
-    columns = {one.name.lower(): one.name for one in table.columns}
-
-    def called(match: re.Match[str]) -> str:
-        name = "" if match[0][0] == "'" else columns.get(plain(match[0]).lower(), "")
-        return raw(name) if name else match[0]
-
-    return _NAMES.sub(called, expression)
-
-
-def _with_booleans(table: Table, expression: str) -> str:
-    """What a BOOLEAN is compared with: 0 and 1 are no booleans to PostgreSQL."""
-    for column in table.columns:
-        if column.kind == "boolean":
-            name = re.escape(raw(column.name))
-            expression = re.sub(
-                rf"({name}\s*(?:=|<>|!=|IS|IS\s+NOT)\s*)([01])\b",
-                lambda match: match[1] + _BOOLEANS[match[2]],
-                expression,
-                flags=re.IGNORECASE,
-            )
-            expression = re.sub(
-                rf"({name}\s+IN\s*\()\s*([01])\s*,\s*([01])\s*\)",
-                lambda match: f"{match[1]}{_BOOLEANS[match[2]]}, {_BOOLEANS[match[3]]})",
-                expression,
-                flags=re.IGNORECASE,
-            )
-    return expression
