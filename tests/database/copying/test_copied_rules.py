@@ -446,6 +446,33 @@ async def test_between_two_of_postgresql_types_and_rules_stay_as_they_are(
     assert await second.one("SELECT pg_get_serial_sequence('a', 'a')") == ("public.a_a_seq",)
 
 
+@pytest_twisted.ensureDeferred
+async def test_times_of_a_session_that_is_not_in_utc_are_left_out(
+    opens_at: Open, postgresql: str
+) -> None:
+    source = await opens_at(f"{postgresql}?options=-c%20TimeZone%3DEurope/Berlin")
+    await Contacts(source).prepare(seed=True)
+    copy = await copy_database(source, target := await opens_at("sqlite::memory:"))
+    assert copy.left_out == ()
+    assert await target.migrate(STEPS, "contacts") == []
+    await source.execute(
+        "CREATE TABLE t (a TIMESTAMP DEFAULT now(), b DATE DEFAULT CURRENT_DATE, "
+        "c TIMESTAMPTZ DEFAULT now(), d TIMESTAMP DEFAULT (now() AT TIME ZONE 'UTC'))"
+    )
+    copy = await copy_database(source, target := await opens_at("sqlite::memory:"))
+    assert [line.partition(" it is")[0] for line in copy.left_out[:-1]] == [
+        "the default of the column 'a' of the table 't':",
+        "the default of the column 'b' of the table 't':",
+    ]
+    assert "the session's time zone" in copy.left_out[0]
+    await target.execute("INSERT INTO t DEFAULT VALUES")
+    found = await target.one(
+        "SELECT a, b, abs(julianday('now') - julianday(substr(c, 1, 19))) < 0.01, "
+        "abs(julianday('now') - julianday(d)) < 0.01 FROM t"
+    )
+    assert tuple(found) == (None, None, 1, 1)
+
+
 DOMAINS = """
 CREATE TYPE mood AS ENUM ('good', 'bad');
 CREATE DOMAIN most AS INTEGER DEFAULT 5 CONSTRAINT small CHECK (VALUE < 10) CHECK (VALUE > 0);
