@@ -292,3 +292,30 @@ async def test_what_is_in_other_schemas_and_what_tables_inherit_is_told(
         ]
         assert await second.query("SELECT a FROM parent") == [(1,)]
         assert await second.query("SELECT a, b FROM child") == [(2, 3)]
+
+
+@pytest_twisted.ensureDeferred
+async def test_times_of_a_session_that_is_not_in_utc_are_left_out(
+    opens_at: Open, postgresql: str
+) -> None:
+    source = await opens_at(f"{postgresql}?options=-c%20TimeZone%3DEurope/Berlin")
+    await Contacts(source).prepare(seed=True)
+    copy = await copy_database(source, target := await opens_at("sqlite::memory:"))
+    assert copy.left_out == ()
+    assert await target.migrate(STEPS, "contacts") == []
+    await source.execute(
+        "CREATE TABLE t (a TIMESTAMP DEFAULT now(), b DATE DEFAULT CURRENT_DATE, "
+        "c TIMESTAMPTZ DEFAULT now(), d TIMESTAMP DEFAULT (now() AT TIME ZONE 'UTC'))"
+    )
+    copy = await copy_database(source, target := await opens_at("sqlite::memory:"))
+    assert [line.partition(" it is")[0] for line in copy.left_out[:-1]] == [
+        "the default of the column 'a' of the table 't':",
+        "the default of the column 'b' of the table 't':",
+    ]
+    assert "the session's time zone" in copy.left_out[0]
+    await target.execute("INSERT INTO t DEFAULT VALUES")
+    found = await target.one(
+        "SELECT a, b, abs(julianday('now') - julianday(substr(c, 1, 19))) < 0.01, "
+        "abs(julianday('now') - julianday(d)) < 0.01 FROM t"
+    )
+    assert tuple(found) == (None, None, 1, 1)

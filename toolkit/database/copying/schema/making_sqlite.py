@@ -24,6 +24,7 @@ from toolkit.database.copying.schema.tables import (
 from toolkit.database.copying.schema.terms import text_of
 from toolkit.database.copying.schema.translating import default_in, index_in
 from toolkit.database.errors import DatabaseError
+from toolkit.database.migrating import TABLE as MIGRATIONS
 
 _PROBE = '"toolkit probe"'
 
@@ -93,9 +94,11 @@ class ToSQLite(Making):
             return ""
         if not column.default:
             return ""
+        # When a step was applied may be told by any clock: the table is the toolkit's own.
+        is_utc = self._schema.is_utc or table.name == MIGRATIONS
         text = ""
         with self._leaves_out(what):
-            text = escaped(default_in("sqlite", column, self._schema.is_utc))
+            text = escaped(default_in("sqlite", column, is_utc))
         if not text:
             return ""
         kind = type_in("sqlite", column)
