@@ -391,9 +391,22 @@ async def test_many_of_which_one_fails_are_no_line_of_the_drivers(
 ) -> None:
     database = await opens()
     await database.execute("CREATE TABLE t (x INTEGER PRIMARY KEY)")
+    rows = [{"x": number % 40} for number in range(50)]
+    for _ in range(2):
+        call = database.execute_many("INSERT INTO t VALUES ({x})", rows)
+        assert isinstance(await failure(call), errors.UniqueViolation)
+    assert await database.execute_many("INSERT INTO t VALUES ({x})", rows[:40]) == 40
+    assert not caplog.records
+
+
+@pytest_twisted.ensureDeferred
+async def test_of_very_many_of_which_one_fails_none_is_kept_and_the_next_ones_are(
+    opens: Open,
+) -> None:
+    database = await opens()
+    await database.execute("CREATE TABLE t (x INTEGER PRIMARY KEY)")
     rows = [{"x": number % 900} for number in range(1000)]
     for _ in range(2):
         call = database.execute_many("INSERT INTO t VALUES ({x})", rows)
         assert isinstance(await failure(call), errors.UniqueViolation)
     assert await database.execute_many("INSERT INTO t VALUES ({x})", rows[:900]) == 900
-    assert not caplog.records

@@ -22,7 +22,7 @@ from toolkit.database.database import Database
 from toolkit.database.errors import DeadlinePassed
 
 TABLES = {"postgresql": "SELECT relname FROM pg_class WHERE relname IN ('a', 'b')"}
-BEGUN = "b: 2000 of 40000"
+BEGUN = "b: 2000 of 15000"
 STILL_THERE = "SELECT name FROM sqlite_master WHERE name IN ('a', 'b')"
 
 
@@ -38,7 +38,7 @@ async def test_a_copy_that_was_killed_has_left_nothing_and_the_next_one_is_whole
 ) -> None:
     url = postgresql if kind == "postgresql" else f"sqlite:{tmp_path / 'target.db'}"
     source = await opens_at(f"sqlite:{tmp_path / 'source.db'}")
-    await two_tables(source, 40_000)
+    await two_tables(source, 15_000)
     command = [
         "python",
         "-m",
@@ -55,7 +55,7 @@ async def test_a_copy_that_was_killed_has_left_nothing_and_the_next_one_is_whole
     target = await opens_at(url)
     assert await tables_in(target) == []
     copy = await copy_database(source, target)
-    assert [one.rows for one in copy.tables] == [40_000, 40_000]
+    assert [one.rows for one in copy.tables] == [15_000, 15_000]
 
 
 @pytest_twisted.ensureDeferred
