@@ -410,3 +410,21 @@ async def test_of_very_many_of_which_one_fails_none_is_kept_and_the_next_ones_ar
         call = database.execute_many("INSERT INTO t VALUES ({x})", rows)
         assert isinstance(await failure(call), errors.UniqueViolation)
     assert await database.execute_many("INSERT INTO t VALUES ({x})", rows[:900]) == 900
+
+
+@pytest_twisted.ensureDeferred
+async def test_of_very_many_that_are_sent_together_each_has_its_own_answer(
+    opens_at: Open, postgresql: str
+) -> None:
+    database = await opens_at(postgresql, connections=2)
+    for number in range(15):
+        sql = f"SELECT {{text}}::int AS number, {number} AS round"  # one that failed is not quick
+        for _ in range(3):
+            await database.query(sql, text="1")
+        await gatherResults([database.query(sql, text="1") for _ in range(20)])
+        outcomes: list[tuple[bool, Any]] = await DeferredList(
+            [database.query(sql, text="bad" if n % 4 == 3 else str(n)) for n in range(200)],
+            consumeErrors=True,
+        )
+        found = [rows if is_done else "failed" for is_done, rows in outcomes]
+        assert found == ["failed" if n % 4 == 3 else [(n, number)] for n in range(200)]

@@ -87,4 +87,11 @@ class Pipelining:
             return [], failed or error
         finally:
             connection.prepare_threshold = usual
-        return cursors, failed
+        # What the server has said while others were sent is not said again at the pipeline's end.
+        return ([] if failed is not None and not _is_of_a_value(failed) else cursors), failed
+
+
+def _is_of_a_value(error: Exception) -> bool:
+    """Whether it was raised here, for what cannot be sent, and not by the server."""
+    is_servers = isinstance(error, psycopg.Error) and error.sqlstate is not None
+    return not is_servers and not isinstance(error, psycopg.OperationalError)

@@ -210,7 +210,7 @@ class PostgreSQLSession(Session):
         found: list[list[Row] | None] = []
         for cursor in cursors:
             rows = None
-            if cursor is not None:
+            if cursor is not None and cursor.pgresult is not None:
                 with suppress(*ERRORS, ValueError):  # run alone, it raises that
                     rows = self._fetched(cursor)
             found.append(rows)
